@@ -1,0 +1,14 @@
+#include "base/reason.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+int reason_set(struct reason *why, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why->text, sizeof why->text, fmt, ap);
+	va_end(ap);
+	return err;
+}
