@@ -20,6 +20,7 @@ struct wire {
 	size_t writing_n;
 	uint8_t *writing;
 	uv_write_t write;
+	int fault;       /* found inside a call; told from the loop */
 	uint8_t handles; /* not closed yet: freed at zero */
 	bool open, reading, started, ended, closed, finishing, has_timer, has_again;
 };
@@ -122,6 +123,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 		end(w, n == UV_EOF ? 0 : (int)n);
 }
 
+static void call_again(struct wire *w);
+
 static void apply_reading(struct wire *w)
 {
 	bool want = w->open && w->reading && !w->ended && !w->closed;
@@ -136,7 +139,8 @@ static void apply_reading(struct wire *w)
 	int err = uv_read_start((uv_stream_t *)&w->tcp, on_alloc, on_read);
 	if (err) {
 		w->started = false;
-		end(w, err);
+		w->fault = err;
+		call_again(w);
 	}
 }
 
@@ -144,6 +148,8 @@ static void on_again(uv_async_t *a)
 {
 	struct wire *w = a->data;
 
+	if (w->fault)
+		end(w, w->fault);
 	if (w->closed || !w->reading || w->ended || !w->saved_n)
 		return;
 	uint8_t *p = TAKE_PTR(w->saved);
@@ -153,22 +159,27 @@ static void on_again(uv_async_t *a)
 	free(p);
 }
 
+/* Have on_again() called from the loop. An async handle costs memory, so that a wire has one only once it needed it. */
+static void call_again(struct wire *w)
+{
+	if (!w->has_again) {
+		if (uv_async_init(w->hub->loop, &w->again, on_again))
+			return; /* eventfd or memory gone: the next read or write reports it */
+		w->again.data = w;
+		w->has_again = true;
+		w->handles++;
+	}
+	uv_async_send(&w->again);
+}
+
 void wire_reading(struct wire *w, bool on)
 {
 	if (w->reading == on || w->closed)
 		return;
 	w->reading = on;
 	apply_reading(w);
-	if (on && w->saved_n) {
-		if (!w->has_again) {
-			if (uv_async_init(w->hub->loop, &w->again, on_again))
-				return; /* saved input then waits for the next bytes */
-			w->again.data = w;
-			w->has_again = true;
-			w->handles++;
-		}
-		uv_async_send(&w->again);
-	}
+	if (on && w->saved_n)
+		call_again(w);
 }
 
 static void pump(struct wire *w);
@@ -209,6 +220,8 @@ static void pump(struct wire *w)
 	if (err) {
 		free(TAKE_PTR(w->writing));
 		w->writing_n = 0;
+		w->fault = err;
+		call_again(w);
 	}
 }
 
@@ -242,8 +255,14 @@ void wire_write(struct wire *w, const uint8_t *p, size_t n)
 			n -= (size_t)done;
 		}
 	}
-	if (n && enqueue(w, p, n))
+	if (!n)
+		return;
+	if (enqueue(w, p, n)) {
 		pump(w);
+	} else {
+		w->fault = -ENOMEM;
+		call_again(w);
+	}
 }
 
 size_t wire_backlog(const struct wire *w)
