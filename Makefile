@@ -46,7 +46,7 @@ endef
 $(foreach a,$(ARCHIVES),$(eval $(call archive,$(a))))
 
 needs.cql    :=
-needs.base   :=
+needs.base   := base
 needs.kern   := kern base
 needs.net    := net base
 needs.client := client net cql base

@@ -119,7 +119,7 @@ static int keep_fds(struct channel *c, struct msghdr *m, bool at_start)
 		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
 			continue;
 		unsigned n = (unsigned)((h->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-		int fds[CHANNEL_FDS + 1];
+		int fds[CONTROL / sizeof(int)];
 		memcpy(fds, CMSG_DATA(h), n * sizeof fds[0]);
 		if (!at_start || c->n_fds + n > CHANNEL_FDS) {
 			close_fds(fds, n);
@@ -137,7 +137,7 @@ static ssize_t read_some(struct channel *c)
 {
 	union {
 		struct cmsghdr h;
-		char room[CMSG_SPACE((CHANNEL_FDS + 1) * sizeof(int))];
+		char room[CONTROL];
 	} control;
 	struct iovec iov = {.iov_base = c->header + c->got, .iov_len = HEADER - c->got};
 	struct msghdr m = {
