@@ -22,6 +22,8 @@ struct cql_value {
 };
 
 /* What was wrong with bytes that somebody sent: `why` is a constant text, `offset` counts from the start of what was read. */
+/* The `why` of bytes that end too early: more of them might mend it. Compare by address. */
+extern const char cql_truncated[];
 struct cql_error {
 	const char *why; /* NULL: nothing was */
 	uint32_t offset;

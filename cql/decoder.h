@@ -7,7 +7,8 @@
  * offered again, with more behind them: at most max(whole, CQL_SEGMENT_MAX) bytes.
  *
  * An envelope comes as one piece (first && last) when all of it is at hand and it is no longer than `whole` bytes (header included); up to that
- * size pull waits for it on plain framing. A longer one comes as pieces, as its bytes come. In segments an envelope that spans segments
+ * size pull waits for it on plain framing. A longer one comes as pieces, as its bytes come, the first of which
+ * has `whole` bytes on plain framing (so that what stands at a body's front is mostly in it). In segments an envelope that spans segments
  * always comes in pieces. So a caller that must see a whole body gathers pieces, whatever their number.
  */
 #pragma once

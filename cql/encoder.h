@@ -2,6 +2,9 @@
  * The other direction: envelopes in, wire bytes appended to a writer. Plain framing is a copy. In segments small envelopes share one
  * self-contained segment until flush; a long one goes in slices of its own, its header whole in the first (spec v5 §2.2).
  *
+ * A flush amid an envelope that was begun closes what there is of it as a slice; so an envelope that comes in parts never holds back what was
+ * written.
+ *
  * The open segment lies at the end of `out`, its header not written yet: call cql_encoder_flush() before bytes of `out` are sent, and keep
  * all of `out` from the open segment on where it is until then. A segment's header is always contiguous in `out`, and so leaves in one piece
  * (the Python driver fails on headers that arrive in parts).
@@ -17,6 +20,7 @@ struct cql_encoder {
 	bool segments, lz4;
 	bool open;           /* a segment is being filled */
 	bool self_contained; /* … with whole envelopes */
+	bool split;          /* the envelope begun has left a segment behind already */
 	size_t open_at;      /* where in `out` its header will stand */
 	uint32_t body_left;  /* of the envelope begun with cql_encode_begin() */
 };
