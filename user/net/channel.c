@@ -7,7 +7,9 @@
 #include <sys/socket.h>
 
 #define HEADER 4
-#define BURST  64 /* messages a wake-up, so that a busy peer leaves the loop its other work */
+/* Room for one fd too many, and maybe another in its padding. */
+#define CONTROL CMSG_SPACE((CHANNEL_FDS + 1) * sizeof(int))
+#define BURST   64 /* messages a wake-up, so that a busy peer leaves the loop its other work */
 
 struct frame {
 	struct list link;
