@@ -26,7 +26,8 @@ bool cql_string_list_has(
 	struct cql_view list, struct cql_view word); /* list is an encoded [string list] that was checked */
 /*
  * What both clusters can do: `a` (Origin's SUPPORTED, whose other options stand) with COMPRESSION and PROTOCOL_VERSIONS cut to what `b` has too,
- * and options that begin with SCYLLA_ taken out. COMPRESSION stays even when empty: the Python driver needs the key.
+ * and options that begin with SCYLLA_ taken out. COMPRESSION stays even when empty: the Python driver needs the key. A `b` that names no
+ * PROTOCOL_VERSIONS leaves a's.
  */
 bool cql_supported_intersect(
 	struct cql_view a, struct cql_view b, struct cql_writer *w, struct cql_error *err);
@@ -34,9 +35,13 @@ void cql_supported_write(
 	struct cql_writer *w, uint8_t max_version); /* what seam-node says: versions 3..max, lz4, snappy */
 
 bool cql_authenticate_read(struct cql_view body, struct cql_view *authenticator, struct cql_error *err);
+/* AUTH_RESPONSE, AUTH_CHALLENGE, AUTH_SUCCESS: one token, which can be null. */
+bool cql_auth_token_read(struct cql_view body, struct cql_value *token, struct cql_error *err);
 /* SASL PLAIN (RFC 4616): NUL user NUL password. */
 bool cql_plain_read(struct cql_view token, struct cql_view *user, struct cql_view *password);
 void cql_plain_write(struct cql_writer *w, struct cql_view user,
 	struct cql_view password); /* a whole AUTH_RESPONSE body: [bytes] */
 /* REGISTER body with the three event types. */
 void cql_register_write(struct cql_writer *w);
+bool cql_register_read(
+	struct cql_view body, struct cql_view *types, struct cql_error *err); /* an encoded [string list] */
