@@ -1,6 +1,6 @@
-/* ERROR bodies (spec §9; per-version layouts in reference to each code) and EVENT bodies. */
+/* ERROR bodies (spec §9; per-version layouts in reference to each code). */
 #pragma once
-#include "cql/frame.h"
+#include "cql/event.h"
 
 enum cql_error_code {
 	CQL_E_SERVER = 0x0000,
@@ -34,11 +34,15 @@ struct cql_server_error {
 	uint8_t data_present;           /* READ_* */
 	struct cql_view id;             /* UNPREPARED */
 	struct cql_view keyspace, name; /* ALREADY_EXISTS, FUNCTION_FAILURE */
+	int32_t n_failures;             /* *_FAILURE: how many replicas failed … */
+	struct cql_view failures;       /* … and from v5 on n_failures × ([inetaddr] [short]), encoded */
+	struct cql_view arg_types;      /* FUNCTION_FAILURE: encoded [string list] */
+	uint16_t contentions;           /* v5 WRITE_TIMEOUT of CAS */
 };
-/* Body proper. An unknown code reads as code and message. False: *err. */
+/* Body proper. A code that the version does not have reads as code and message. False: *err. */
 bool cql_error_read(
 	uint8_t version, struct cql_view body, struct cql_server_error *out, struct cql_error *err);
-/* Writes the fields that the code has in that version. */
+/* Writes the fields that the code has in that version. A code that it does not have goes as the one that Cassandra puts in its place. */
 void cql_error_write(struct cql_writer *w, uint8_t version, const struct cql_server_error *e);
 const char *cql_error_name(int32_t code); /* "WRITE_TIMEOUT"; "UNKNOWN" */
 /*
@@ -46,13 +50,3 @@ const char *cql_error_name(int32_t code); /* "WRITE_TIMEOUT"; "UNKNOWN" */
  * Node): the body of a PROTOCOL error; send it on stream 0 in a frame marked `highest`.
  */
 void cql_unsupported_version_write(struct cql_writer *w, uint8_t asked, uint8_t highest);
-
-struct cql_event {
-	struct cql_view type;    /* TOPOLOGY_CHANGE, STATUS_CHANGE, SCHEMA_CHANGE */
-	struct cql_view change;  /* NEW_NODE, UP, CREATED … */
-	struct cql_view address; /* 4 or 16 bytes; topology and status */
-	int32_t port;
-	struct cql_view target, keyspace, name; /* schema */
-};
-bool cql_event_read(struct cql_view body, struct cql_event *out, struct cql_error *err);
-void cql_event_write(struct cql_writer *w, const struct cql_event *e);

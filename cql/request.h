@@ -65,7 +65,8 @@ struct cql_batch {
 	uint8_t type;
 	uint16_t n; /* children */
 	uint32_t children_at;
-	struct cql_params params; /* values, page size and paging state never set */
+	struct cql_params
+		params; /* no driver sets values, page size or paging state here; a server reads them */
 	struct cql_view body;
 };
 

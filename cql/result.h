@@ -65,7 +65,8 @@ struct cql_rows {
 };
 struct cql_schema_change {
 	struct cql_view change, target, keyspace,
-		name; /* name: of the table, type, function …; empty for a keyspace */
+		name;         /* name: of the table, type, function …; empty for a keyspace */
+	struct cql_view args; /* of a FUNCTION or AGGREGATE: encoded [string list] */
 };
 
 int cql_result_kind(struct cql_view body); /* -1: too short; else the number, known or not */
@@ -75,6 +76,8 @@ bool cql_rows_read(uint8_t version, struct cql_view body, struct cql_rows *out, 
 bool cql_set_keyspace_read(struct cql_view body, struct cql_view *keyspace, struct cql_error *err);
 bool cql_schema_change_read(
 	struct cql_view body, struct cql_schema_change *out, struct cql_error *err); /* a RESULT's body */
+struct cql_schema_change cql_read_schema_change(
+	struct cql_reader *r); /* what RESULT and EVENT have in common */
 
 /* Columns of metadata that was read: start with a reader over m->columns; false at the end or on error. */
 bool cql_column_next(const struct cql_metadata *m, struct cql_reader *r, struct cql_column *out);
@@ -83,7 +86,10 @@ void cql_type_skip(struct cql_reader *r); /* over one [option]; bounded depth */
 bool cql_metadata_equal(const struct cql_metadata *a, const struct cql_metadata *b);
 /* Index of a column by name, or -1. */
 int cql_rows_column(const struct cql_rows *rows, const char *name);
-/* Cell `column` of the row at the reader (init over rows->cells), which moves to the next row. False at the end. */
+/*
+ * The row at the reader (init over rows->cells), which moves to the next one: its first max_cells cells. False at the end, and on cells that are
+ * malformed (rows are not walked before they are asked for): cql_reader_ok() tells which.
+ */
 bool cql_row_next(
 	const struct cql_rows *rows, struct cql_reader *r, struct cql_value *cells, size_t max_cells);
 
@@ -91,5 +97,5 @@ bool cql_row_next(
 void cql_void_write(struct cql_writer *w);
 void cql_set_keyspace_write(struct cql_writer *w, struct cql_view keyspace);
 void cql_schema_change_write(struct cql_writer *w, bool as_result, const struct cql_schema_change *c);
-/* Metadata with the global table spec; the caller then writes n_columns × (name [string], type [option]). */
+/* Metadata with the global table spec (none without columns); the caller then writes n_columns × (name [string], type [option]). */
 void cql_metadata_write(struct cql_writer *w, const struct cql_metadata *m, bool bind, uint8_t version);
