@@ -1,0 +1,110 @@
+/*
+ * A leg: a session's connection to one cluster.
+ *
+ *   Origin:  DIALING → RELAYING                   the client's own handshake and requests pass; lost: the session closes
+ *   Target:  NONE → DIALING → STARTING → [AUTH] → [KEYSPACE] → READY      lost → DIALING, or DOWN while the breaker is open
+ *
+ *   state      what may be sent                                  what comes
+ *   NONE       nothing: the phase needs no leg                   –
+ *   DOWN       nothing: parts fail at once (REFUSED)             – ; the tick dials when the breaker lets it
+ *   DIALING    parts wait in `waiting`                           –
+ *   STARTING   STARTUP was sent                                  READY, AUTHENTICATE, ERROR
+ *   AUTH       AUTH_RESPONSE was sent                            AUTH_SUCCESS, ERROR
+ *   KEYSPACE   USE was sent                                      RESULT, ERROR
+ *   READY      anything, unless `held` > 0 (the keyspace barrier) answers
+ *   RELAYING   anything (Origin)                                 answers, events
+ */
+#pragma once
+#include "mirror/ids.h"
+#include "mirror/inflight.h"
+#include "mirror/pipe.h"
+
+enum leg_state {
+	LEG_NONE,
+	LEG_DOWN,
+	LEG_DIALING,
+	LEG_STARTING,
+	LEG_AUTH,
+	LEG_KEYSPACE,
+	LEG_READY,
+	LEG_RELAYING,
+	LEG_STATES
+};
+
+#define LEG_ZOMBIES_MAX 1024 /* semantics §3 */
+#define LEG_DIAL_MS     2000
+#define LEG_START_NS    5000000000ull /* for the whole handshake */
+
+/* Requests of Seam's own on a leg. */
+enum task_kind { TASK_PREPARE, TASK_USE, TASK_AGREE };
+struct task {
+	struct owed owed;
+	enum task_kind kind;
+	struct list link; /* of leg->tasks */
+	int id;
+	struct prepared *prepared; /* PREPARE */
+	struct list waiting;       /* parts that need it */
+	bool borrowed_keyspace; /* PREPARE in a keyspace that is not the session's: USE back afterwards (v3, v4) */
+	char keyspace[TABLE_CAP / 2]; /* USE */
+	struct inflight *agree;       /* AGREE: the DDL whose answer waits */
+	uint64_t started_ns;
+};
+
+struct leg {
+	struct session *s;
+	enum cluster which;
+	enum leg_state state;
+	struct pipe pipe;
+	struct ids ids;
+	unsigned zombies;
+	struct cql_writer gather; /* an answer that must be seen whole */
+	bool relaying_piece;      /* the envelope under way goes straight to the app */
+	bool discarding;
+	uint64_t state_ns; /* since when it is in its state */
+	uint64_t heard_ns; /* when something last came */
+	/* Target only */
+	struct list waiting; /* parts, oldest first */
+	size_t waiting_bytes;
+	struct list tasks;
+	unsigned held;                /* keyspace barriers: nothing is sent but what lifts them */
+	char keyspace[TABLE_CAP / 2]; /* that the leg is in */
+	bool keyspace_bad;            /* Target does not have the session's */
+	unsigned rotor, tried;
+	bool admitted; /* by an open breaker, which must be told */
+	struct endpoint at;
+	char why[128]; /* the last failure */
+};
+
+void leg_init(struct leg *l, struct session *s, enum cluster which);
+void leg_fini(struct leg *l);
+void leg_set_state(struct leg *l, enum leg_state to); /* checked and logged */
+const char *leg_state_name(enum leg_state st);
+
+/* leg.c: both */
+int leg_send(struct leg *l, struct owed *owner, int wish, const struct cql_header *h,
+	struct cql_view body) must_check; /* id or -1 */
+void leg_zombie(struct leg *l, int id);   /* the owner is gone, the answer may still come */
+/* leg_origin.c */
+int leg_origin_dial(struct leg *l, const struct endpoint *to) must_check;
+/* leg_target.c: life */
+void leg_target_start(struct leg *l); /* NONE or DOWN → dials, or DOWN */
+void leg_target_stop(struct leg *l);  /* → NONE; parts still there fail */
+void leg_target_lost(struct leg *l, const char *why);
+void leg_target_tick(struct leg *l, uint64_t now_ns);
+/* leg_handshake.c */
+void leg_handshake_begin(struct leg *l);
+void leg_handshake_envelope(struct leg *l, const struct cql_header *h, struct cql_view body);
+/* leg_send.c: parts */
+void leg_submit(struct leg *l, struct inflight *r); /* sends, queues, or settles the part */
+void leg_drain(struct leg *l);                      /* what waited, as far as it can go now */
+void leg_unqueue(struct leg *l, struct part *p);
+void leg_fail_waiting(struct leg *l, enum outcome why);
+/* leg_task.c */
+void leg_prepare(struct leg *l, struct prepared *p, struct part *waiting);
+void leg_use(struct leg *l, const char *keyspace); /* behind the barrier, which the answer lifts by one */
+void leg_agree(struct leg *l, struct inflight *r);
+void leg_task_answer(struct leg *l, struct task *t, const struct cql_header *h, struct cql_view body);
+void leg_tasks_lost(struct leg *l);
+void leg_tasks_tick(struct leg *l, uint64_t now_ns);
+/* leg_reply.c */
+void leg_reply_piece(struct leg *l, const struct cql_piece *piece);
