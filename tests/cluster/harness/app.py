@@ -18,7 +18,7 @@ class PartFailed(AssertionError):
 
 
 class Worker:
-    """Runs app parts (see worker.py). Started at the first call, so a cgroup may be attached before."""
+    """Runs app parts (see apps/worker.py). Started at the first call, so a cgroup may be attached before."""
 
     def __init__(self, cgroup, contacts, auth):
         self.cgroup, self.contacts, self.auth = cgroup, contacts, auth
@@ -31,7 +31,7 @@ class Worker:
     def _start(self):
         ours, theirs = socket.socketpair()
         with theirs:
-            command = [PYTHON, os.path.join(HERE, "worker.py"), str(theirs.fileno())]
+            command = [PYTHON, os.path.join(APPS, "worker.py"), str(theirs.fileno())]
             self._process = subprocess.Popen(self.cgroup.wrap(command), stdin=subprocess.DEVNULL,
                                              pass_fds=[theirs.fileno()])
         self._link = Connection(ours.detach())
@@ -49,7 +49,8 @@ class Worker:
             raise PartFailed("the app part did not return within %d s" % seconds)
         try:
             good, said = self._link.recv()
-        except EOFError:
+        except (EOFError, ConnectionError):
+            self.close(hard=True)
             raise PartFailed("the app process ended in the middle of a part") from None
         if not good:
             raise PartFailed(said)

@@ -46,8 +46,8 @@ class Context:
     # ---- tables and rows
 
     def table(self, columns, name=None, where=("origin", "target")):
-        """Make KS.NAME on the clusters that this run has, directly; returns its full name."""
-        full = "%s.%s" % (self.ks, name or self.case.name)
+        """Make KS.NAME (default t_CASE) on the clusters that this run has, directly; returns its full name."""
+        full = "%s.%s" % (self.ks, name or "t_" + self.case.name)
         self.ddl("CREATE TABLE %s (%s)" % (full, columns), where)
         return full
 

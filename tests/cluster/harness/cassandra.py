@@ -7,6 +7,9 @@ import socket
 import subprocess
 import time
 
+from cassandra import ConsistencyLevel, DriverException
+from cassandra.cluster import NoHostAvailable
+
 from .wait import until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -148,6 +151,15 @@ class Cluster:
         with session:
             session.run("ALTER KEYSPACE system_auth WITH replication = {'class': 'SimpleStrategy',"
                         " 'replication_factor': %d}" % len(self.nodes))
+
+            def together():
+                try:
+                    return session.run("SELECT role FROM system_auth.roles", consistency=ConsistencyLevel.ALL) is not None
+                except (DriverException, NoHostAvailable):
+                    return False
+            # each node must have seen the others come up; the session takes the nodes in turn
+            until("the nodes of %s see each other" % self.name,
+                  lambda: all(together() for _ in range(2 * len(self.nodes))), seconds, 0.25)
             self.make_role(session, *self.auth)
 
     @staticmethod

@@ -25,9 +25,9 @@ class Table:
 
     @property
     def plain(self):
-        """Columns with one writetime each: no key, no counter, no collection that is stored by element."""
-        return [c[2] for c in self.columns if c[0] >= 2 and c[3] != "counter"
-                and not c[3].startswith(("list<", "set<", "map<"))]
+        """Columns with one writetime each: native and frozen types, but no counters."""
+        return [c[2] for c in self.columns if c[0] >= 2 and (c[3].isalpha() or c[3].startswith("frozen<"))
+                and c[3] != "counter"]
 
     def read(self, session):
         """Key → (values, writetimes, ttls)."""

@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """The process of an app under test: runs the app parts of the tests, which know nothing of Seam.
 
 Run as: worker.py FD, a socket to the harness; requests and answers are pickles. Only Origin's contact points are
@@ -6,12 +7,14 @@ known here. A part is a module-level function whose first argument is an App.
 import importlib
 import logging
 import os
+import pickle
 import sys
 import traceback
 from multiprocessing.connection import Connection
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from cassandra import ConsistencyLevel  # noqa: E402
 from cassandra.auth import PlainTextAuthProvider  # noqa: E402
 from cassandra.cluster import Cluster, ExecutionProfile, EXEC_PROFILE_DEFAULT  # noqa: E402
 from cassandra.policies import RoundRobinPolicy, WhiteListRoundRobinPolicy  # noqa: E402
@@ -38,12 +41,11 @@ class App:
         logging.getLogger("cassandra").addHandler(self.warnings)
 
     def driver(self, protocol=4, compression=False, auth=None, schema=False, contacts=None, only=None,
-               consistency=None, timeout=20, **options):
+               consistency=ConsistencyLevel.QUORUM, timeout=20, **options):
         """A driver object, shut down when the part returns. only: addresses that it may use; None: all."""
         policy = WhiteListRoundRobinPolicy(only) if only else RoundRobinPolicy()
-        profile = ExecutionProfile(load_balancing_policy=policy, request_timeout=timeout)
-        if consistency is not None:
-            profile.consistency_level = consistency
+        # QUORUM is both of Origin's nodes: what an app part has written it reads back
+        profile = ExecutionProfile(load_balancing_policy=policy, request_timeout=timeout, consistency_level=consistency)
         if protocol:
             options["protocol_version"] = protocol
         auth = auth or self.auth
@@ -86,7 +88,10 @@ def serve(link):
         finally:
             app.end_part()
             app.warnings.lines = []
-        link.send(said)
+        try:
+            link.send(said)
+        except (TypeError, AttributeError, pickle.PicklingError) as exc:
+            link.send((False, "%s returned what can't be handed over: %s" % (name, exc)))
 
 
 if __name__ == "__main__":
