@@ -1,8 +1,13 @@
 /*
- * What a statement is, from its tokens: enough to route it, never a grammar that can fail. One pass.
+ * What a statement is, from its tokens: enough to route it, never a grammar that can fail. One pass, no allocation; views borrow the text.
+ *
+ * The first word decides (the second too for BEGIN, CREATE, ALTER, DROP, ADD), so that a statement which the server will refuse still goes where
+ * a good one would. The words that are looked for inside a statement (FROM, INTO, IF, USING …) are reserved in every Cassandra, so no column or
+ * table has such a name unquoted.
  */
 #pragma once
 #include "cql/lex.h"
+#include "cql/name.h"
 
 enum cql_kind {
 	CQL_KIND_UNKNOWN, /* cannot be classified: goes to Origin alone, counted */
@@ -18,11 +23,6 @@ enum cql_kind {
 	CQL_KIND_OTHER, /* known verbs that only Origin understands: CALL, BEGIN TRANSACTION, COMMENT, DSE's and Scylla's */
 };
 
-/* A name as written; compare with cql_name_is()/cql_name_fold(), which know that unquoted names are lower case. */
-struct cql_name {
-	struct cql_view text; /* empty: not given */
-	bool quoted;
-};
 struct cql_table {
 	struct cql_name keyspace, table;
 };
@@ -34,22 +34,20 @@ struct cql_class {
 	bool lwt;       /* IF … in a write: decided by one cluster */
 	bool functions; /* now(), uuid(), current…(): each cluster would store another value. Writes only. */
 	bool using_timestamp;
-	bool counter_batch;   /* BEGIN COUNTER BATCH */
-	bool index_or_append; /* a list append, prepend or set by index may stand in it: not idempotent */
-	bool bad;             /* the lexer found something that the server will refuse */
-	bool needs_keyspace;  /* some table has no keyspace of its own */
+	bool counter_batch; /* BEGIN COUNTER BATCH */
+	/*
+	 * An UPDATE computes with a column (+ or -, unless with {…}, which only sets and maps have) or sets an element in [], or a DELETE has
+	 * an element in []: perhaps a list append, prepend, set by index or a counter, which the text alone can't tell. Not idempotent.
+	 */
+	bool index_or_append;
+	bool bad; /* the lexer found something that the server will refuse; all else still holds */
+	bool needs_keyspace; /* something in it has a name without keyspace: a table; a type, function, view, index in DDL */
 	uint8_t n_tables;
 	bool more_tables; /* more distinct tables than fit */
-	struct cql_table tables
-		[CQL_MAX_TABLES]; /* what SELECT reads, a write writes, TRUNCATE and DDL (tables only) name */
-	struct cql_name use;      /* USE */
+	/* Distinct: what SELECT reads, a write writes, TRUNCATE and DDL name; of an index or trigger its table, of a new view its base table. */
+	struct cql_table tables[CQL_MAX_TABLES];
+	struct cql_name use; /* USE */
 };
 
 void cql_classify(struct cql_view text, struct cql_class *out);
-/* Is the name, folded as CQL folds it, exactly this? */
-bool cql_name_is(struct cql_name n, const char *folded);
-/* Write the folded name and NUL; names that don't fit are cut. Returns its length before cutting. */
-size_t cql_name_fold(struct cql_name n, char *out, size_t cap);
-/* The exact list of system and virtual keyspaces, Cassandra's, DSE's and Scylla's (a user's keyspace named system_x is not among them). */
-bool cql_keyspace_is_system(const char *folded);
 const char *cql_kind_name(enum cql_kind k);

@@ -1,85 +1,64 @@
-#include "cql/lex.h"
+#include "cql/lex_core.h"
 #include <string.h>
 
-/* How a token begins (low bits) and what may go on in one (high bits). Whatever is not listed is BAD: \f, \v, NUL, NBSP, BOM and '_' too. */
-enum {
-	BAD_BYTE,
-	BLANK,
-	LETTER,
-	DIGIT,
-	SYMBOL,
-	MINUS,
-	SLASH,
-	QUESTION,
-	STRING,
-	QUOTE,
-	DOLLAR,
-	KIND = 0x0f,
-	IN_WORD = 0x10,
-	HEX = 0x20,
+const uint8_t cql_lex_begins[256] = {
+	[' '] = CQL_LEX_BLANK,
+	['\t'] = CQL_LEX_BLANK,
+	['\n'] = CQL_LEX_BLANK,
+	['\r'] = CQL_LEX_BLANK,
+	['a' ... 'z'] = CQL_LEX_LETTER,
+	['A' ... 'Z'] = CQL_LEX_LETTER,
+	['0' ... '9'] = CQL_LEX_DIGIT,
+	['('] = CQL_LEX_SYMBOL,
+	[')'] = CQL_LEX_SYMBOL,
+	['['] = CQL_LEX_SYMBOL,
+	[']'] = CQL_LEX_SYMBOL,
+	['{'] = CQL_LEX_SYMBOL,
+	['}'] = CQL_LEX_SYMBOL,
+	[','] = CQL_LEX_SYMBOL,
+	['.'] = CQL_LEX_SYMBOL,
+	[';'] = CQL_LEX_SYMBOL,
+	[':'] = CQL_LEX_SYMBOL,
+	['='] = CQL_LEX_SYMBOL,
+	['<'] = CQL_LEX_SYMBOL,
+	['>'] = CQL_LEX_SYMBOL,
+	['!'] = CQL_LEX_SYMBOL,
+	['+'] = CQL_LEX_SYMBOL,
+	['*'] = CQL_LEX_SYMBOL,
+	['%'] = CQL_LEX_SYMBOL,
+	['?'] = CQL_LEX_QUESTION,
+	['-'] = CQL_LEX_REST,
+	['/'] = CQL_LEX_REST,
+	['\''] = CQL_LEX_REST,
+	['"'] = CQL_LEX_REST,
+	['$'] = CQL_LEX_REST,
 };
-static const uint8_t byte[256] = {
-	[' '] = BLANK,
-	['\t'] = BLANK,
-	['\n'] = BLANK,
-	['\r'] = BLANK,
-	['0' ... '9'] = DIGIT | IN_WORD | HEX,
-	['a' ... 'f'] = LETTER | IN_WORD | HEX,
-	['g' ... 'z'] = LETTER | IN_WORD,
-	['A' ... 'F'] = LETTER | IN_WORD | HEX,
-	['G' ... 'Z'] = LETTER | IN_WORD,
-	['_'] = BAD_BYTE | IN_WORD,
-	['('] = SYMBOL,
-	[')'] = SYMBOL,
-	['['] = SYMBOL,
-	[']'] = SYMBOL,
-	['{'] = SYMBOL,
-	['}'] = SYMBOL,
-	[','] = SYMBOL,
-	['.'] = SYMBOL,
-	[';'] = SYMBOL,
-	[':'] = SYMBOL,
-	['='] = SYMBOL,
-	['<'] = SYMBOL,
-	['>'] = SYMBOL,
-	['!'] = SYMBOL,
-	['+'] = SYMBOL,
-	['*'] = SYMBOL,
-	['%'] = SYMBOL,
-	['-'] = MINUS,
-	['/'] = SLASH,
-	['?'] = QUESTION,
-	['\''] = STRING,
-	['"'] = QUOTE,
-	['$'] = DOLLAR,
+const bool cql_lex_in_word[256] = {
+	['a' ... 'z'] = true,
+	['A' ... 'Z'] = true,
+	['0' ... '9'] = true,
+	['_'] = true,
 };
 
-void cql_lexer_init(struct cql_lexer *l, struct cql_view text)
+static bool is_digit(uint8_t c)
 {
-	l->text = text;
-	l->pos = 0;
+	return c >= '0' && c <= '9';
 }
 
-/* The token from..to, of which `trim` bytes on both sides are quotes. */
-static inline struct cql_token token(
-	struct cql_lexer *l, enum cql_token_kind kind, const uint8_t *from, const uint8_t *to, size_t trim)
+static bool is_hex(uint8_t c)
 {
-	l->pos = (size_t)(to - l->text.p);
-	return (struct cql_token){.kind = kind,
-		.text = {.p = from + trim, .n = (size_t)(to - from) - 2 * trim},
-		.at = (uint32_t)(from - l->text.p),
-		.size = (uint32_t)(to - from)};
+	return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
 /* 8-4-4-4-12 hex digits: Lexer.g tries it before identifiers and integers. */
-static bool is_uuid(const uint8_t *p, const uint8_t *end)
+bool cql_lex_is_uuid(const uint8_t *from, const uint8_t *end)
 {
-	if (end - p < 36)
+	if (end - from < 36 || from[8] != '-')
 		return false;
 	for (int i = 0; i < 36; i++) {
 		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
 
-		if (dash ? p[i] != '-' : !(byte[p[i]] & HEX))
+		if (dash ? from[i] != '-' : !is_hex(from[i]))
 			return false;
 	}
 	return true;
@@ -87,7 +66,7 @@ static bool is_uuid(const uint8_t *p, const uint8_t *end)
 
 static const uint8_t *skip_digits(const uint8_t *p, const uint8_t *end)
 {
-	while (p < end && (byte[*p] & KIND) == DIGIT)
+	while (p < end && is_digit(*p))
 		p++;
 	return p;
 }
@@ -105,21 +84,8 @@ static const uint8_t *skip_unit(const uint8_t *p, const uint8_t *end)
 	return first && strchr("ywdhms", first) ? p + 1 : NULL;
 }
 
-/* p: behind the leading digits of a number that is no uuid. A letter that doesn't belong to it begins the next token: 5IF is 5, IF. */
-static const uint8_t *number_end(const uint8_t *from, const uint8_t *p, const uint8_t *end)
+static const uint8_t *fraction_end(const uint8_t *p, const uint8_t *end)
 {
-	const uint8_t *unit = skip_unit(p, end);
-
-	if (p - from == 1 && *from == '0' && p < end && (*p | 0x20) == 'x') {
-		for (p++; p < end && byte[*p] & HEX;)
-			p++;
-		return p;
-	}
-	if (unit) {
-		for (; unit; unit = skip_unit(skip_digits(p, end), end))
-			p = unit;
-		return p;
-	}
 	if (p < end && *p == '.' && !(end - p > 1 && p[1] == '.')) /* m[1..2] is a slice */
 		p = skip_digits(p + 1, end);
 	if (p < end && (*p | 0x20) == 'e') {
@@ -127,47 +93,76 @@ static const uint8_t *number_end(const uint8_t *from, const uint8_t *p, const ui
 
 		if (digits < end && (*digits == '+' || *digits == '-'))
 			digits++;
-		if (digits < end && (byte[*digits] & KIND) == DIGIT)
+		if (digits < end && is_digit(*digits))
 			p = skip_digits(digits, end);
 	}
 	return p;
 }
 
-/* p: behind the opening quote. Doubled quotes stay inside. */
-static struct cql_token quoted(
-	struct cql_lexer *l, enum cql_token_kind kind, const uint8_t *from, const uint8_t *end)
+/* A letter that doesn't belong to the number begins the next token: 5IF is 5, IF. */
+const uint8_t *cql_lex_number(const uint8_t *from, const uint8_t *end)
+{
+	const uint8_t *p = skip_digits(from + 1, end), *unit;
+
+	if (p == end || (!cql_lex_in_word[*p] && *p != '-' && *p != '.' && *p != 0xc2))
+		return p;
+	if (cql_lex_is_uuid(from, end))
+		return from + 36;
+	if (p - from == 1 && *from == '0' && (*p | 0x20) == 'x') {
+		for (p++; p < end && is_hex(*p);)
+			p++;
+		return p;
+	}
+	unit = skip_unit(p, end);
+	if (!unit)
+		return fraction_end(p, end);
+	for (; unit; unit = skip_unit(skip_digits(p, end), end))
+		p = unit;
+	return p;
+}
+
+const uint8_t *cql_lex_bad(const uint8_t *from, const uint8_t *end)
+{
+	const uint8_t *p = from + 1;
+
+	if (*from >= 0x80) /* whole characters, and a run of them is one mistake */
+		while (p < end && *p >= 0x80)
+			p++;
+	return p;
+}
+
+/* Behind the closing quote, or NULL. Doubled quotes stay inside. */
+static const uint8_t *quoted_end(const uint8_t *from, const uint8_t *end)
 {
 	const uint8_t *p = from + 1;
 
 	while (p < end && (p = memchr(p, *from, (size_t)(end - p)))) {
 		if (end - p < 2 || p[1] != *from)
-			return token(l, kind, from, p + 1, 1);
+			return p + 1;
 		p += 2;
 	}
-	return token(l, CQL_TOK_BAD, from, end, 0);
+	return NULL;
 }
 
-/* $$…$$ ends at the first $$, whatever stands in it; a single $ is nothing. */
-static struct cql_token dollars(struct cql_lexer *l, const uint8_t *from, const uint8_t *end)
+/* $$…$$ ends at the first $$, whatever stands in it. */
+static const uint8_t *dollars_end(const uint8_t *from, const uint8_t *end)
 {
 	const uint8_t *p = from + 2;
 
-	if (end - from < 2 || from[1] != '$')
-		return token(l, CQL_TOK_BAD, from, from + 1, 0);
 	while (p < end && (p = memchr(p, '$', (size_t)(end - p)))) {
 		if (end - p > 1 && p[1] == '$')
-			return token(l, CQL_TOK_STRING, from, p + 2, 2);
+			return p + 2;
 		p++;
 	}
-	return token(l, CQL_TOK_BAD, from, end, 0);
+	return NULL;
 }
 
-/* Behind the comment that begins at p; NULL: nothing ends it (Lexer.g wants \n or \r behind a line comment, even at the end of the text). */
-static const uint8_t *comment_end(const uint8_t *p, const uint8_t *end)
+/* Behind the comment, or NULL: Lexer.g wants \n or \r behind a line comment, even at the end of the text; block comments don't nest. */
+static const uint8_t *comment_end(const uint8_t *from, const uint8_t *end)
 {
-	bool line = p[1] != '*';
+	bool line = from[1] != '*';
 
-	for (p += 2; p < end; p++) {
+	for (const uint8_t *p = from + 2; p < end; p++) {
 		if (line && (*p == '\n' || *p == '\r'))
 			return p + 1;
 		if (!line && *p == '*' && end - p > 1 && p[1] == '/')
@@ -176,58 +171,51 @@ static const uint8_t *comment_end(const uint8_t *p, const uint8_t *end)
 	return NULL;
 }
 
-static struct cql_token number(struct cql_lexer *l, const uint8_t *from, const uint8_t *end)
+const uint8_t *cql_lex_rest(const uint8_t **from, const uint8_t *end, enum cql_token_kind *kind)
 {
-	const uint8_t *p = skip_digits(from + 1, end);
+	const uint8_t *p = *from, *to;
+	uint8_t second = end - p > 1 ? p[1] : 0;
 
-	if (p < end && (byte[*p] & IN_WORD || *p == '-' || *p == '.' || *p == 0xc2))
-		p = is_uuid(from, end) ? from + 36 : number_end(from, p, end);
-	return token(l, CQL_TOK_NUMBER, from, p, 0);
+	if (*p == '\'' || *p == '"') {
+		to = quoted_end(p, end);
+		*kind = !to ? CQL_TOK_BAD : *p == '"' ? CQL_TOK_QUOTED : CQL_TOK_STRING;
+		return to ? to : end;
+	}
+	if (second != *p && !(*p == '/' && second == '*')) {
+		*kind = *p == '$' ? CQL_TOK_BAD : CQL_TOK_SYMBOL;
+		return p + 1;
+	}
+	if (*p == '$') {
+		to = dollars_end(p, end);
+		*kind = to ? CQL_TOK_STRING : CQL_TOK_BAD;
+		return to ? to : end;
+	}
+	to = comment_end(p, end);
+	if (!to) {
+		*kind = CQL_TOK_BAD;
+		return end;
+	}
+	*from = to;
+	return NULL;
+}
+
+void cql_lexer_init(struct cql_lexer *l, struct cql_view text)
+{
+	l->text = text;
+	l->pos = 0;
 }
 
 struct cql_token cql_lex(struct cql_lexer *l)
 {
-	const uint8_t *p = l->text.p + l->pos, *end = l->text.p + l->text.n, *from;
+	const uint8_t *start = l->text.p, *p = start + l->pos, *end = start + l->text.n, *from;
+	enum cql_token_kind kind = cql_lex_step(&p, end, start, &from);
+	size_t quotes = kind == CQL_TOK_QUOTED || (kind == CQL_TOK_STRING && *from != '$') ? 1
+			: kind == CQL_TOK_STRING                                           ? 2
+											   : 0;
 
-	for (;;) {
-		while (p < end && byte[*p] == BLANK)
-			p++;
-		if (p == end)
-			return token(l, CQL_TOK_END, p, p, 0);
-		from = p;
-		switch (byte[*p] & KIND) {
-		case LETTER:
-			do
-				p++;
-			while (p < end && byte[*p] & IN_WORD);
-			if (p - from == 8 && p < end && *p == '-' && is_uuid(from, end))
-				return token(l, CQL_TOK_NUMBER, from, from + 36, 0);
-			return token(l, CQL_TOK_WORD, from, p, 0);
-		case DIGIT:
-			return number(l, from, end);
-		case MINUS:
-		case SLASH:
-			if (end - p < 2 || (p[1] != *p && !(*p == '/' && p[1] == '*')))
-				return token(l, CQL_TOK_SYMBOL, from, p + 1, 0);
-			p = comment_end(p, end);
-			if (!p)
-				return token(l, CQL_TOK_BAD, from, end, 0);
-			break;
-		case SYMBOL:
-			return token(l, CQL_TOK_SYMBOL, from, p + 1, 0);
-		case QUESTION:
-			return token(l, CQL_TOK_MARKER, from, p + 1, 0);
-		case STRING:
-			return quoted(l, CQL_TOK_STRING, from, end);
-		case QUOTE:
-			return quoted(l, CQL_TOK_QUOTED, from, end);
-		case DOLLAR:
-			return dollars(l, from, end);
-		default:
-			do
-				p++;
-			while (p < end && *p >= 0x80 && *from >= 0x80);
-			return token(l, CQL_TOK_BAD, from, p, 0);
-		}
-	}
+	l->pos = (size_t)(p - start);
+	return (struct cql_token){.kind = kind,
+		.text = {.p = from + quotes, .n = (size_t)(p - from) - 2 * quotes},
+		.at = (uint32_t)(from - start),
+		.size = (uint32_t)(p - from)};
 }
