@@ -112,7 +112,7 @@ class Runner:
             self.note("seamd and seam are not in %s" % seam.programs())
             return 2
         left = []
-        self.world = World(self.args.pair, self.note)
+        self.world = World(self.args.pair)
         try:
             self.world.start()
             self.note("clusters up in %.0f s" % (time.monotonic() - begun))

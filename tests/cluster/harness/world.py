@@ -8,6 +8,7 @@ from .app import Worker
 from .block import Block
 from .cassandra import Cluster
 from .seam import Daemon
+from .wait import until
 
 SMALL = "{'class': 'SimpleStrategy', 'replication_factor': %d}"
 APP_AUTH = ("app", "Origin-word-1")
@@ -20,8 +21,7 @@ class World:
 
     app_auth = APP_AUTH
 
-    def __init__(self, wanted, note):
-        self.note = note
+    def __init__(self, wanted):
         self.block = Block()
         self.id = self.block.prefix.rstrip(".").replace("127.", "").replace(".", "x")
         self.state = tempfile.mkdtemp(prefix="seam-cluster-%s-" % self.id)
@@ -82,6 +82,15 @@ class Pair:
         self.seen = {}
         self.daemon = None
 
+    def renew_origin_session(self):
+        """After a node was away: drivers take their time to find it again, tests have none."""
+        self.origin_session.close()
+        self.origin_session = until("Origin takes a session", lambda: client.connect(self.origin, quiet=True), 30)
+
+    def renew_target_session(self):
+        self.target_session.close()
+        self.target_session = until("Target takes a session", lambda: client.connect(self.target, quiet=True), 30)
+
     def app_name(self, app):
         """Unique on the host, so that pins can be told from those of another run."""
         return "%s-%s-%s" % (app, self.name, self.world.id)
@@ -110,6 +119,8 @@ class Pair:
                 if not node.running:
                     node.start()
                     node.ready()
+        self.renew_origin_session()
+        self.renew_target_session()
         if not self.daemon:
             return
         if not self.daemon.running:

@@ -1,0 +1,43 @@
+"""Target's login: Seam's own, or the one that the client gave to Origin."""
+from harness.case import case
+
+
+# ---- app parts
+
+def write(app, table, auth):
+    session = app.session(auth=auth)
+    for i in range(5):
+        session.execute("INSERT INTO %s (id, v) VALUES (%d, 'x')" % (table, i))
+
+
+def try_write(app, table, auth):
+    session = app.session(auth=auth)
+    try:
+        session.execute("INSERT INTO %s (id, v) VALUES (99, 'x')" % table)
+        return "written"
+    except Exception as exc:
+        return type(exc).__name__
+
+
+# ---- cases
+
+@case(pairs=("50",), app="strict", control=False)
+def target_auth_seam(t):
+    """Target knows nothing of this user: Seam's own login carries the writes."""
+    table = t.table("id int PRIMARY KEY, v text")
+    t.origin.run("CREATE ROLE IF NOT EXISTS only_origin WITH PASSWORD = 'Only-word' AND LOGIN = true AND SUPERUSER = true")
+    t.call(write, table, ("only_origin", "Only-word"))
+    t.same(table, rows=5)
+
+
+@case(pairs=("50",), app="lenient", control=False)
+def target_auth_forward(t):
+    table = t.table("id int PRIMARY KEY, v text")
+    t.call(write, table, None)
+    t.same(table, rows=5)
+    # a user whom Target does not know: the app is served, and each write is counted
+    t.origin.run("CREATE ROLE IF NOT EXISTS only_origin WITH PASSWORD = 'Only-word' AND LOGIN = true AND SUPERUSER = true")
+    before = t.count("target.failed_writes")
+    assert t.call(try_write, table, ("only_origin", "Only-word")) == "written"
+    t.grows("target.failed_writes", before, 1)
+    assert 99 in t.ids(t.origin, table) and 99 not in t.ids(t.target, table)
