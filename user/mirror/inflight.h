@@ -14,6 +14,7 @@
 
 struct session;
 struct leg;
+struct task;
 
 /* What an outstanding stream id stands for. First member of whatever the id table points at. */
 enum owed_kind { OWED_PART, OWED_TASK, OWED_ZOMBIE };
@@ -27,9 +28,10 @@ struct part {
 	enum cluster which;
 	bool asked; /* the plan sends it there */
 	enum outcome outcome;
-	int id;        /* stream on the leg; -1: not sent, or answered */
-	uint8_t mends; /* times that UNPREPARED was mended */
-	bool queued;
+	int id;                 /* stream on the leg; -1: not sent, or answered */
+	uint8_t mends;          /* times that UNPREPARED was mended */
+	bool queued;            /* in the leg's waiting list */
+	struct task *agreeing;  /* the wait for schema agreement that will settle it */
 	struct list queue;      /* while it waits: in the leg's waiting list or in a task's */
 	struct cql_header head; /* the answer, if it had to be kept */
 	uint8_t *body;

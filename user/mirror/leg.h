@@ -36,18 +36,18 @@ enum leg_state {
 #define LEG_START_NS    5000000000ull /* for the whole handshake */
 
 /* Requests of Seam's own on a leg. */
-enum task_kind { TASK_PREPARE, TASK_USE, TASK_AGREE };
+enum task_kind { TASK_PREPARE, TASK_USE, TASK_AGREE_LOCAL, TASK_AGREE_PEERS };
 struct task {
 	struct owed owed;
 	enum task_kind kind;
-	struct list link; /* of leg->tasks */
-	int id;
-	struct prepared *prepared; /* PREPARE */
-	struct list waiting;       /* parts that need it */
-	bool borrowed_keyspace; /* PREPARE in a keyspace that is not the session's: USE back afterwards (v3, v4) */
+	struct list link;             /* of leg->tasks */
+	int id;                       /* -1: AGREE that waits for its next look */
+	struct prepared *prepared;    /* PREPARE; USE: that is done to prepare this one */
+	struct list waiting;          /* parts that need it */
 	char keyspace[TABLE_CAP / 2]; /* USE */
-	struct inflight *agree;       /* AGREE: the DDL whose answer waits */
-	uint64_t started_ns;
+	struct inflight *agree;       /* AGREE: the DDL whose answer waits; NULL: it is gone */
+	uint8_t version[16];          /* AGREE: schema version of the node asked */
+	uint64_t started_ns, next_ns;
 };
 
 struct leg {
@@ -67,7 +67,7 @@ struct leg {
 	size_t waiting_bytes;
 	struct list tasks;
 	unsigned held;                /* keyspace barriers: nothing is sent but what lifts them */
-	char keyspace[TABLE_CAP / 2]; /* that the leg is in */
+	char keyspace[TABLE_CAP / 2]; /* that the leg is in; "" none */
 	bool keyspace_bad;            /* Target does not have the session's */
 	unsigned rotor, tried;
 	bool admitted; /* by an open breaker, which must be told */
@@ -84,7 +84,7 @@ const char *leg_state_name(enum leg_state st);
 int leg_send(struct leg *l, struct owed *owner, int wish, const struct cql_header *h,
 	struct cql_view body) must_check; /* id or -1 */
 void leg_zombie(struct leg *l, int id);   /* the owner is gone, the answer may still come */
-/* leg_origin.c */
+/* leg.c: Origin's */
 int leg_origin_dial(struct leg *l, const struct endpoint *to) must_check;
 /* leg_target.c: life */
 void leg_target_start(struct leg *l); /* NONE or DOWN → dials, or DOWN */
@@ -101,10 +101,13 @@ void leg_unqueue(struct leg *l, struct part *p);
 void leg_fail_waiting(struct leg *l, enum outcome why);
 /* leg_task.c */
 void leg_prepare(struct leg *l, struct prepared *p, struct part *waiting);
-void leg_use(struct leg *l, const char *keyspace); /* behind the barrier, which the answer lifts by one */
-void leg_agree(struct leg *l, struct inflight *r);
+/* Bring the leg into the session's keyspace, behind a barrier; then what waited goes. */
+void leg_sync_keyspace(struct leg *l);
+void leg_use_text(char *out, size_t cap, const char *keyspace); /* USE "ks" */
+void leg_agree(
+	struct leg *l, struct inflight *r); /* settles r's part once Target's nodes agree on the schema */
 void leg_task_answer(struct leg *l, struct task *t, const struct cql_header *h, struct cql_view body);
-void leg_tasks_lost(struct leg *l);
+void leg_tasks_lost(struct leg *l); /* their parts wait again */
 void leg_tasks_tick(struct leg *l, uint64_t now_ns);
 /* leg_reply.c */
 void leg_reply_piece(struct leg *l, const struct cql_piece *piece);

@@ -78,11 +78,12 @@ struct merge_out merge_decide(const struct merge_in *in)
 		return decide_schema(in);
 	if (in->rule != RULE_WRITE) {
 		bool pending = in->authority == OUTCOME_PENDING;
+		bool target_too = in->rule == RULE_PREPARE && in->follower == OUTCOME_PENDING;
 		return (struct merge_out){
 			.verdict = pending                           ? VERDICT_WAIT
 				   : in->authority == OUTCOME_SILENT ? VERDICT_TIMEOUT
 								     : VERDICT_AUTHORITY,
-			.finished = !pending,
+			.finished = !pending && !target_too,
 		};
 	}
 	switch (in->authority) {

@@ -2,8 +2,6 @@
 
 #include "client/out.h"
 
-#include <errno.h>
-
 void pipe_init(struct pipe *p, const struct cql_pack *pack, struct pipe_scratch *scratch, bool responses,
 	uint32_t max_body, const struct pipe_ops *ops, void *ctx)
 {
@@ -18,23 +16,14 @@ void pipe_init(struct pipe *p, const struct cql_pack *pack, struct pipe_scratch 
 	cql_encoder_init(&p->enc, pack, scratch->out);
 }
 
-static void on_open(void *ctx)
-{
-	struct pipe *p = ctx;
-
-	if (p->ops.on_open)
-		p->ops.on_open(p->ctx);
-}
-
 /* A segment under way lies in `in` or in scratch, which both go when we return: it is given out to its end, paused or not. */
 static bool must_go_on(const struct pipe *p)
 {
 	return cql_decoder_holds_scratch(&p->dec) || (p->dec.have_segment && p->dec.payload.n);
 }
 
-static size_t on_input(void *ctx, const uint8_t *bytes, size_t n)
+size_t pipe_input(struct pipe *p, const uint8_t *bytes, size_t n)
 {
-	struct pipe *p = ctx;
 	struct cql_view in = {bytes, n};
 	struct cql_piece piece;
 
@@ -55,24 +44,6 @@ static size_t on_input(void *ctx, const uint8_t *bytes, size_t n)
 		p->ops.on_batch(p->ctx);
 	return p->faulted ? n : n - in.n;
 }
-
-static void on_end(void *ctx, int err)
-{
-	struct pipe *p = ctx;
-
-	p->ops.on_end(p->ctx, err);
-}
-
-static void on_drain(void *ctx)
-{
-	struct pipe *p = ctx;
-
-	if (p->ops.on_drain)
-		p->ops.on_drain(p->ctx);
-}
-
-const struct wire_ops PIPE_WIRE_OPS = {
-	.on_open = on_open, .on_input = on_input, .on_end = on_end, .on_drain = on_drain};
 
 void pipe_use_segments(struct pipe *p, bool lz4)
 {
@@ -145,7 +116,7 @@ void pipe_flush(struct pipe *p)
 		out_free(&p->out);
 		struct wire *w = TAKE_PTR(p->wire);
 		wire_close(w, true);
-		p->ops.on_end(p->ctx, -ENOMEM);
+		p->ops.on_broken(p->ctx);
 		return;
 	}
 	wire_write(p->wire, p->out.p, p->out.len);

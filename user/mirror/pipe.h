@@ -18,14 +18,12 @@ struct pipe_scratch {
 struct pipe;
 
 struct pipe_ops {
-	void (*on_open)(void *ctx);
 	/* One piece of an envelope. The pipe may be closed inside; then no more comes. */
 	void (*on_piece)(void *ctx, const struct cql_piece *piece);
 	/* Bytes that are no CQL: see pipe->dec.fault. Nothing more comes. */
 	void (*on_fault)(void *ctx);
-	void (*on_batch)(void *ctx); /* all envelopes of one read were given */
-	void (*on_end)(void *ctx, int err);
-	void (*on_drain)(void *ctx);
+	void (*on_batch)(void *ctx);  /* all envelopes of one read were given */
+	void (*on_broken)(void *ctx); /* memory was short, output is lost: the pipe is closed */
 };
 
 struct pipe {
@@ -45,8 +43,8 @@ struct pipe {
 
 void pipe_init(struct pipe *p, const struct cql_pack *pack, struct pipe_scratch *scratch, bool responses,
 	uint32_t max_body, const struct pipe_ops *ops, void *ctx);
-extern const struct wire_ops
-	PIPE_WIRE_OPS; /* give it, with the pipe as ctx, to wire_adopt() or wire_dial() for p->wire */
+/* What the wire read; the owner's wire_ops call it. Returns the bytes consumed. */
+size_t pipe_input(struct pipe *p, const uint8_t *bytes, size_t n);
 void pipe_use_segments(struct pipe *p, bool lz4);
 void pipe_pause(struct pipe *p, bool pause); /* input */
 /* A whole envelope. */
@@ -54,7 +52,6 @@ void pipe_send(struct pipe *p, const struct cql_header *h, struct cql_view body)
 /* A long one. Others sent meanwhile follow it. */
 void pipe_send_begin(struct pipe *p, const struct cql_header *h);
 void pipe_send_part(struct pipe *p, struct cql_view part);
-/* Bytes as they are (before CQL is known to be spoken). */
 void pipe_flush(struct pipe *p);
 size_t pipe_backlog(const struct pipe *p); /* output that the socket did not take yet */
 size_t pipe_memory(const struct pipe *p);

@@ -55,8 +55,7 @@ struct session {
 	unsigned in_flight;
 	size_t kept; /* bytes of requests and answers held */
 	uint64_t requests;
-	struct wire *raw[2]; /* OPAQUE: app, Origin */
-	bool app_gone;
+	struct inflight *relay; /* FRONT_RELAY: the long request on its way to Origin */
 };
 
 /* Takes fd, also on failure. `first` bytes are still in the socket. */
@@ -74,9 +73,16 @@ size_t session_memory(const struct session *s);
 void session_free(struct session *s);
 const char *session_state_name(enum session_state st);
 /* front.c */
-extern const struct pipe_ops FRONT_OPS;
+extern const struct wire_ops FRONT_WIRE_OPS;
+extern const struct pipe_ops FRONT_PIPE_OPS;
 /* handshake.c: until READY */
 void handshake_request(struct session *s, const struct cql_header *h, struct cql_view body);
+/* Origin's answer in that state; `plain` is the body proper, unpacked. It goes to the client here. */
+void handshake_reply(struct session *s, int16_t stream, const struct cql_header *h, struct cql_view body,
+	struct cql_view plain);
+/* SUPPORTED as both clusters can do it, to the client. */
+void handshake_supported(
+	struct session *s, int16_t stream, const struct cql_header *h, struct cql_view plain);
 /* request.c: from READY on */
 void request_whole(struct session *s, const struct cql_header *h, struct cql_view body);
 /* May the envelope pass to Origin unread? `front` is what has come of its body. 1 yes, 0 no: gather it. */
@@ -87,6 +93,8 @@ void answer_error(struct session *s, int16_t stream, int32_t code, const char *t
 void answer_timeout(struct inflight *r);
 void answer_unprepared(struct session *s, int16_t stream, struct cql_view id);
 void answer_version(struct session *s, uint8_t asked);
-/* opaque.c */
-int opaque_begin(struct session *s, int fd) must_check;
+/* opaque.c: bytes as they are */
+void opaque_begin(struct session *s);
+size_t opaque_input(struct session *s, bool from_app, const uint8_t *p, size_t n);
+void opaque_drained(struct session *s);
 void opaque_end(struct session *s);
