@@ -11,7 +11,8 @@
  *   attach_drop()       unhook: the next connect is direct
  *   capture_close()     forget; what is pinned stays
  *
- * While nothing is attached nothing is pinned. Not thread-safe: one thread an object. No function blocks on anything but the kernel.
+ * While nothing is attached nothing is pinned (but the maps that a crash left, until they are attached again or dropped).
+ * Not thread-safe: one thread an object. No function blocks on anything but the kernel.
  */
 #pragma once
 #include "base/attr.h"
@@ -29,8 +30,8 @@ struct capture_opts {
 };
 
 /*
- * -EPERM not root, -ENOSYS or -ENOTSUP the kernel lacks something (the reason names it; probe.h lists all), -EBUSY another live
- * daemon has this run_dir's app open (pins are locked by a lock file beside the socket: the keeper's matter; not checked here).
+ * -EPERM not root, else what the kernel said; the reason names what is missing (probe.h lists all of it).
+ * One process at a time may have an app of a run_dir open: the keeper's lock on run_dir sees to that.
  */
 int capture_open(const struct capture_opts *opts, struct capture **out, struct reason *why) must_check;
 /* Frees; links and maps that are pinned live on. NULL is fine. */

@@ -29,6 +29,8 @@ bool gate_policy_closed(const struct capture *c);
 struct gate_state {
 	bool listener4, listener6; /* in the map (the kernel removed it if not) */
 	uint64_t oldest_ns; /* age of the oldest heartbeat; UINT64_MAX when a worker has not lived yet */
-	bool alive;         /* what a connect to an IPv4 endpoint would find now */
+	uint64_t
+		last_ns; /* its stamp, CLOCK_MONOTONIC: after a crash, when the mirror was last well. 0: never */
+	bool alive;      /* what a connect to an IPv4 endpoint would find now */
 };
 int gate_state(const struct capture *c, struct gate_state *out) must_check;

@@ -11,5 +11,5 @@ struct probe_row {
 };
 #define PROBE_ROWS 24
 
-/* Fills at most PROBE_ROWS rows, returns how many. Changes nothing on the host but mounting bpffs (root). Loads and forgets programs. */
+/* Fills at most PROBE_ROWS rows, returns how many. Changes nothing on the host but mounting bpffs (root): programs and one empty cgroup are made and removed. */
 size_t probe_all(struct probe_row rows[PROBE_ROWS]);
