@@ -126,7 +126,10 @@ class Cluster:
         return [n.address for n in self.nodes]
 
     def node(self, address):
-        return next(n for n in self.nodes if n.address == address)
+        found = [n for n in self.nodes if n.address == address]
+        if not found:
+            raise ValueError("no node has the address %s" % address)
+        return found[0]
 
     def start(self):
         """The seed at once; the others need it to listen (see wait_ready)."""
