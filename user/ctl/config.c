@@ -283,7 +283,7 @@ static const struct schema_key APP_KEYS[] = {
 	{"origin", SCHEMA_TEXT, AT(config_app, origin)},
 	{"target", SCHEMA_TEXT, AT(config_app, target)},
 	{"match", SCHEMA_OWN, .take = take_match},
-	{"phase", SCHEMA_WORD, AT(config_app, phase), .words = PHASE_WORDS, .later = PHASE_LATER},
+	{"phase", SCHEMA_WORD, AT(config_app, phase), .words = PHASES_WORDS, .later = PHASES_LATER},
 	{"existing", SCHEMA_WORD, AT(config_app, existing), .words = "leave", .later = "recycle"},
 	{"data_path", SCHEMA_WORD, AT(config_app, data_path), .words = "auto tcp", .later = "sockmap"},
 	{"follower_failure", SCHEMA_WORD, AT(config_app, follower_failure), .words = "count fail",
@@ -301,7 +301,7 @@ static const struct schema_key APP_KEYS[] = {
 };
 
 static const struct config_app APP_DEFAULTS = {
-	.phase = PHASE_PASSTHROUGH,
+	.phase = PHASES_PASSTHROUGH,
 	.follower_failure = CONFIG_FOLLOWER_FAIL,
 	.follower_wait = 50,
 	.request_timeout = 12000,

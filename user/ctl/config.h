@@ -3,7 +3,7 @@
 #include "base/endpoint.h"
 #include "base/log.h"
 #include "base/reason.h"
-#include "ctl/phase.h"
+#include "ctl/phases.h"
 
 #define CONFIG_FILE      "/etc/seam/seam.yaml"
 #define CONFIG_RUN_DIR   "/run/seam"
@@ -35,7 +35,7 @@ struct config_app {
 	size_t line; /* of the file */
 	char *name, *origin, *target;
 	struct config_match match;
-	int phase; /* enum phase; the words of the file that this version has */
+	int phase; /* enum phases_id; the words of the file that this version has */
 	int existing, data_path, follower_failure, target_auth, schema;
 	uint64_t follower_wait, request_timeout;
 	char **exclude; /* "ks" or "ks.table" */

@@ -6,7 +6,7 @@
  */
 #pragma once
 #include "base/reason.h"
-#include "ctl/phase.h"
+#include "ctl/phases.h"
 
 #define STATE_GAPS   256  /* an app's; then the two oldest become one */
 #define STATE_FLAGS  1024 /* an app's; then a flag goes to the whole app */
@@ -28,7 +28,7 @@ enum state_form { STATE_NONE, STATE_CGROUP, STATE_UNIT };
 
 struct state_app {
 	char *name;
-	enum phase phase, previous;
+	enum phases_id phase, previous;
 	bool has_phase; /* false: the config's initial phase counts */
 	bool has_previous;
 	bool mirrored; /* was in a mirroring phase once */

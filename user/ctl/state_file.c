@@ -35,8 +35,8 @@ static json_t *app_json(const struct state_app *a)
 			flags, json_pack("{s:s?, s:s, s:o}", "table", a->flags[i].table, "reason",
 				       a->flags[i].reason, "since", when_json(a->flags[i].since)));
 	return json_pack("{s:s?, s:s?, s:b, s:b, s:b, s:b, s:i, s:s?, s:o, s:o}", "phase",
-		a->has_phase ? phase_name(a->phase) : NULL, "previous",
-		a->has_previous ? phase_name(a->previous) : NULL, "mirrored", a->mirrored, "attached",
+		a->has_phase ? phases_name(a->phase) : NULL, "previous",
+		a->has_previous ? phases_name(a->previous) : NULL, "mirrored", a->mirrored, "attached",
 		a->attached, "detached", a->detached, "forced", a->forced, "form", (int)a->form, "where",
 		a->where, "gaps", gaps, "flags", flags);
 }
@@ -131,10 +131,10 @@ static bool get_bool(const json_t *j, const char *key, bool *out)
 	return json_is_boolean(v);
 }
 
-static bool get_phase(const json_t *v, bool *has, enum phase *out)
+static bool get_phase(const json_t *v, bool *has, enum phases_id *out)
 {
 	*has = json_is_string(v);
-	return json_is_null(v) || (*has && !phase_parse(json_string_value(v), out));
+	return json_is_null(v) || (*has && !phases_parse(json_string_value(v), out));
 }
 
 static bool read_gaps(const json_t *list, struct state_app *a)

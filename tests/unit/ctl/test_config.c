@@ -90,7 +90,7 @@ static void whole_file(void **state)
 	assert_string_equal(old->password, "a b:c#d");
 	const struct config_app *a = config_app(c, "shop");
 	assert_string_equal(a->match.unit, "shop.service");
-	assert_int_equal(a->phase, PHASE_DUAL_WRITE);
+	assert_int_equal(a->phase, PHASES_DUAL_WRITE);
 	assert_int_equal(a->data_path, CONFIG_DATA_TCP);
 	assert_int_equal(a->follower_failure, CONFIG_FOLLOWER_COUNT);
 	assert_int_equal(a->follower_wait, 70);
@@ -124,7 +124,7 @@ static void defaults(void **state)
 	assert_string_equal(c->clusters[0].contact_points[0], "10.0.0.1:9042");
 	assert_null(c->clusters[0].user);
 	const struct config_app *a = &c->apps[0];
-	assert_int_equal(a->phase, PHASE_PASSTHROUGH);
+	assert_int_equal(a->phase, PHASES_PASSTHROUGH);
 	assert_int_equal(a->follower_failure, CONFIG_FOLLOWER_FAIL);
 	assert_int_equal(a->follower_wait, 50);
 	assert_int_equal(a->request_timeout, 12000);

@@ -30,7 +30,7 @@ static void fill(struct state *s)
 {
 	struct state_app *a = state_app(s, "shop");
 
-	a->phase = PHASE_DUAL_WRITE;
+	a->phase = PHASES_DUAL_WRITE;
 	a->has_phase = a->has_previous = a->mirrored = a->attached = a->forced = true;
 	assert_int_equal(state_where(a, STATE_UNIT, "shop.service"), 0);
 	assert_int_equal(state_gap_open(a, 1000000, "daemon down"), 0);
@@ -56,8 +56,8 @@ static void survives(void **state)
 	assert_int_equal(s->n_apps, 1);
 	assert_true(s->alive > 0);
 	const struct state_app *a = state_app(s, "shop");
-	assert_int_equal(a->phase, PHASE_DUAL_WRITE);
-	assert_int_equal(a->previous, PHASE_PASSTHROUGH);
+	assert_int_equal(a->phase, PHASES_DUAL_WRITE);
+	assert_int_equal(a->previous, PHASES_PASSTHROUGH);
 	assert_true(
 		a->has_phase && a->has_previous && a->mirrored && a->attached && a->forced && !a->detached);
 	assert_int_equal(a->form, STATE_UNIT);
