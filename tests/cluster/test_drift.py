@@ -64,6 +64,7 @@ def drift_counted(t):
     try:
         t.table("id int PRIMARY KEY, v text", where=("target",))
         # mended on the live session, by the same id
+
         def lands():
             lands.row += 1
             t.call(write_held, lands.row)

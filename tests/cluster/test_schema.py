@@ -1,6 +1,4 @@
 """DDL reaches both clusters, keyspaces stay with Origin, and events come from Origin alone."""
-import time
-
 from cassandra import ConsistencyLevel
 
 from harness.case import case

@@ -1,9 +1,7 @@
 """What is not mirrored is counted, flagged, and right on Origin."""
-from cassandra import ConsistencyLevel
 from cassandra.query import BatchStatement, BatchType
 
 from harness.case import case
-from harness.wait import until
 
 
 # ---- app parts
