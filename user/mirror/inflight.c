@@ -29,6 +29,8 @@ struct inflight *inflight_new(struct session *s, const struct cql_header *h, con
 	r->part[ORIGIN].asked = true;
 	r->part[TARGET].asked =
 		plan->rule == RULE_WRITE || plan->rule == RULE_SCHEMA || plan->rule == RULE_PREPARE;
+	if (plan->rule == RULE_USE)
+		s->leg[TARGET].held++;
 	list_push(&s->age, &r->age);
 	s->in_flight++;
 	return r;
@@ -60,6 +62,8 @@ void inflight_free(struct inflight *r)
 		s->kept -= p->body_n;
 		free(p->body);
 	}
+	if (r->plan.rule == RULE_USE)
+		s->leg[TARGET].held--;
 	if (s->relay == r)
 		s->relay = NULL;
 	s->kept -= r->body_n;
@@ -156,6 +160,9 @@ static void answer_from(
 		answer_reply(r->s, r->client_stream, head, body);
 	else if (p->body)
 		answer_reply(r->s, r->client_stream, &p->head, (struct cql_view){p->body, p->body_n});
+	else if (p->outcome == OUTCOME_REFUSED)
+		answer_error(r->s, r->client_stream, CQL_E_OVERLOADED,
+			"Too many requests are under way on this connection");
 	else
 		answer_timeout(r); /* an outcome without an answer: lost before it spoke */
 }
@@ -184,10 +191,20 @@ static void act(struct inflight *r, enum cluster which, const struct merge_out *
 		}
 		r->answered = out->verdict != VERDICT_WAIT;
 	}
-	if (out->finished) {
-		count(r, out);
+	if (!out->finished)
+		return;
+	count(r, out);
+	if (r->pinned)
+		r->done = true;
+	else
 		inflight_free(r);
-	}
+}
+
+void inflight_unpin(struct inflight *r)
+{
+	r->pinned = false;
+	if (r->done)
+		inflight_free(r);
 }
 
 static struct merge_in merge_in_of(const struct inflight *r, bool late)
@@ -204,6 +221,8 @@ static struct merge_in merge_in_of(const struct inflight *r, bool late)
 void inflight_settle(struct inflight *r, enum cluster which, enum outcome outcome,
 	const struct cql_header *head, struct cql_view body)
 {
+	if (r->done)
+		return;
 	r->part[which].outcome = outcome;
 	if (which == ORIGIN && outcome == OUTCOME_OK && r->policy->failure == FAILURE_COUNT)
 		r->late_ns = r->s->w->now_ns + r->policy->follower_wait_ns;

@@ -52,6 +52,7 @@ struct inflight {
 	uint16_t consistency;
 	uint8_t batch_type; /* BATCH: its type; else CQL_BATCH_LOGGED */
 	bool answered;
+	bool pinned, done; /* finished while somebody still works on it: freed by inflight_unpin() */
 	bool stamped;
 	int64_t timestamp;
 	struct prepared *prepared; /* of an EXECUTE; of a PREPARE once Origin answered */
@@ -66,6 +67,7 @@ struct inflight *inflight_new(struct session *s, const struct cql_header *h, con
 /* Keep a copy of the request for the second leg, for a mend, for flags. -ENOMEM. */
 int inflight_keep(struct inflight *r, struct cql_view body) must_check;
 void inflight_free(struct inflight *r);
+void inflight_unpin(struct inflight *r); /* r may be gone afterwards */
 /*
  * A part came to its end with `outcome`; `head` and `body` are the answer, if there was one (NULL head: none). Decides, answers, counts,
  * frees: r may be gone afterwards.

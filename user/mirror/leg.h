@@ -66,9 +66,12 @@ struct leg {
 	struct list waiting; /* parts, oldest first */
 	size_t waiting_bytes;
 	struct list tasks;
-	unsigned held;                /* keyspace barriers: nothing is sent but what lifts them */
+	unsigned held; /* USEs whose answer from Origin is awaited: what came later waits */
+	bool syncing; /* a USE of Seam's own is under way: the leg's keyspace is in motion, everything waits */
 	char keyspace[TABLE_CAP / 2]; /* that the leg is in; "" none */
-	bool keyspace_bad;            /* Target does not have the session's */
+	char missing[TABLE_CAP /
+		     2]; /* a keyspace that Target did not have at missing_ns: asked again after a while */
+	uint64_t missing_ns;
 	unsigned rotor, tried;
 	bool admitted; /* by an open breaker, which must be told */
 	struct endpoint at;
@@ -99,10 +102,13 @@ void leg_submit(struct leg *l, struct inflight *r); /* sends, queues, or settles
 void leg_drain(struct leg *l);                      /* what waited, as far as it can go now */
 void leg_unqueue(struct leg *l, struct part *p);
 void leg_fail_waiting(struct leg *l, enum outcome why);
+/* The statement that a BATCH's child is, by Target's id: a reference, or NULL. */
+struct prepared *leg_batch_child(struct leg *l, struct inflight *r, struct cql_view target_id);
 /* leg_task.c */
 void leg_prepare(struct leg *l, struct prepared *p, struct part *waiting);
 /* Bring the leg into the session's keyspace, behind a barrier; then what waited goes. */
 void leg_sync_keyspace(struct leg *l);
+void leg_keyspace_missing(struct leg *l);                       /* Target does not have l->keyspace */
 void leg_use_text(char *out, size_t cap, const char *keyspace); /* USE "ks" */
 void leg_agree(
 	struct leg *l, struct inflight *r); /* settles r's part once Target's nodes agree on the schema */

@@ -100,14 +100,9 @@ static void refused(struct leg *l, struct cql_view body)
 void leg_handshake_envelope(struct leg *l, const struct cql_header *h, struct cql_view body)
 {
 	if (l->state == LEG_KEYSPACE) {
-		/* Missing there: the leg serves what is qualified. */
-		l->keyspace_bad = h->opcode != CQL_RESULT;
-		if (l->keyspace_bad)
-			l->keyspace[0] = 0;
-		if (strcmp(l->keyspace_bad ? l->s->keyspace : l->keyspace, l->s->keyspace)) {
-			logged_in(l); /* the client moved on meanwhile */
-			return;
-		}
+		/* Missing there: the leg serves what is qualified. Should the client have moved on, the leg follows once it is ready. */
+		if (h->opcode != CQL_RESULT)
+			leg_keyspace_missing(l);
 		ready(l);
 	} else if (h->opcode == CQL_ERROR) {
 		refused(l, body);

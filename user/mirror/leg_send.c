@@ -1,5 +1,6 @@
 /* A request's share goes out on a leg: now, once the leg can take it, or not at all. */
 #include "client/out.h"
+#include "cql/rewrite.h"
 #include "mirror/worker.h"
 
 #include <string.h>
@@ -259,4 +260,25 @@ void leg_fail_waiting(struct leg *l, enum outcome why)
 		leg_unqueue(l, p);
 		settle(l, inflight_of(p), why);
 	}
+}
+
+struct prepared *leg_batch_child(struct leg *l, struct inflight *r, struct cql_view target_id)
+{
+	struct cql_batch b;
+	struct cql_error err;
+	struct cql_batch_child child;
+	uint32_t at;
+
+	if (!cql_batch_read(&r->head, (struct cql_view){r->body, r->body_n}, &b, &err))
+		return NULL;
+	for (at = b.children_at; cql_batch_next(&b, r->head.version, &at, &child);) {
+		struct prepared *p =
+			child.prepared ? prepared_find(l->s->app->prepared, r->head.version, child.text_or_id)
+				       : NULL;
+		const struct prepared_target *t = p ? prepared_target(p) : NULL;
+		if (t && t->id_n == target_id.n && !memcmp(t->id, target_id.p, target_id.n))
+			return p;
+		prepared_unref(p);
+	}
+	return NULL;
 }

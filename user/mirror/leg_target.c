@@ -35,7 +35,7 @@ static void drop(struct leg *l)
 	l->discarding = false;
 	out_free(&l->gather);
 	l->keyspace[0] = 0;
-	l->keyspace_bad = false;
+	l->missing[0] = 0;
 }
 
 static void go_down(struct leg *l)
@@ -199,6 +199,7 @@ void leg_target_tick(struct leg *l, uint64_t now)
 			break;
 		}
 		leg_tasks_tick(l, now);
+		leg_sync_keyspace(l);
 		if (l->state == LEG_READY && l->zombies > LEG_ZOMBIES_MAX)
 			leg_target_lost(l, "too many answers are missing");
 		break;

@@ -8,6 +8,7 @@
 
 #define AGREE_NS      10000000000ull
 #define AGREE_LOOK_NS 100000000ull
+#define MISSING_NS    1000000000ull
 
 static struct task *task_new(struct leg *l, enum task_kind kind)
 {
@@ -136,6 +137,15 @@ void leg_prepare(struct leg *l, struct prepared *p, struct part *waiting)
 	}
 }
 
+void leg_keyspace_missing(struct leg *l)
+{
+	/* Unqualified statements fail as invalid, since their keyspace is not the leg's; the rest goes on. */
+	memcpy(l->missing, l->keyspace, sizeof l->missing);
+	l->missing_ns = l->s->w->now_ns;
+	l->keyspace[0] = 0;
+	app_flag(l->s->app, NULL, FLAG_SCHEMA);
+}
+
 void leg_sync_keyspace(struct leg *l)
 {
 	const char *want = l->s->keyspace;
@@ -143,7 +153,8 @@ void leg_sync_keyspace(struct leg *l)
 
 	if (l->state != LEG_READY || l->syncing || l->held)
 		return;
-	if (!want[0] || !strcmp(want, l->keyspace)) {
+	bool missing = !strcmp(want, l->missing) && l->s->w->now_ns - l->missing_ns < MISSING_NS;
+	if (!want[0] || missing || !strcmp(want, l->keyspace)) {
 		leg_drain(l);
 		return;
 	}
@@ -167,7 +178,7 @@ static void use_answered(struct leg *l, struct task *t, const struct cql_header 
 
 	if (ok) {
 		strncpy(l->keyspace, t->keyspace, sizeof l->keyspace - 1);
-		l->keyspace_bad = false;
+		l->missing[0] = 0;
 	}
 	if (t->prepared) {
 		if (ok) {
@@ -184,9 +195,8 @@ static void use_answered(struct leg *l, struct task *t, const struct cql_header 
 	task_free(t);
 	l->syncing = false;
 	if (!ok && mine) {
-		/* Target lacks it: unqualified statements fail as invalid (their keyspace is not the leg's), the rest goes on. */
-		l->keyspace_bad = true;
-		app_flag(l->s->app, NULL, FLAG_SCHEMA);
+		strncpy(l->keyspace, l->s->keyspace, sizeof l->keyspace - 1);
+		leg_keyspace_missing(l);
 		leg_drain(l);
 		return;
 	}

@@ -36,7 +36,7 @@ struct session {
 	struct app_stats *stats; /* the worker's share */
 	struct policy *policy;
 	enum session_state state;
-	uint64_t id, since_ns;
+	uint64_t id, since_ns, refused_ns;
 	struct endpoint app_addr, origin_addr;
 	uint32_t pid;
 	/* the app's side */
@@ -66,7 +66,10 @@ void session_set_policy(struct session *s, struct policy *p); /* takes a referen
 bool session_is_settled(const struct session *s, const char **why);
 void session_ready(struct session *s);                   /* READY or AUTH_SUCCESS went to the client */
 void session_end(struct session *s, const char *reason); /* the app's side closes once its output is out */
-void session_pace(struct session *s);                    /* stop or go on reading, by budgets */
+void session_app_gone(struct session *s, const char *reason); /* what it had asked comes to its end first */
+void session_refuse_version(struct session *s); /* told so: now the client closes, or is closed */
+void session_set_state(struct session *s, enum session_state to); /* checked and logged */
+void session_pace(struct session *s);                             /* stop or go on reading, by budgets */
 void session_flush(struct session *s);
 void session_tick(struct session *s, uint64_t now_ns);
 size_t session_memory(const struct session *s);
@@ -86,6 +89,7 @@ void handshake_supported(
 /* request.c: from READY on */
 void request_whole(struct session *s, const struct cql_header *h, struct cql_view body);
 /* May the envelope pass to Origin unread? `front` is what has come of its body. 1 yes, 0 no: gather it. */
+void request_relay(struct session *s, const struct cql_header *h); /* begin of one that may */
 int request_may_pass(struct session *s, const struct cql_header *h, struct cql_view front);
 /* answer.c: what the app gets */
 void answer_reply(struct session *s, int16_t stream, const struct cql_header *h, struct cql_view body);
