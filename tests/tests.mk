@@ -1,7 +1,7 @@
-# Tests. A unit test is tests/unit/AREA/test_NAME.c: cmocka, linked with AREA's archive and what that may use.
+# Tests. `make check` needs no root and takes seconds; `make test` is everything. Each part's last line is `N passed, N failed, N skipped`.
+# A unit test is tests/unit/AREA/test_NAME.c: cmocka, linked with AREA's archive and what that may use.
 UNIT_SRC := $(sort $(wildcard tests/unit/*/test_*.c))
 UNIT := $(patsubst tests/unit/%.c,build/debug/tests/unit/%,$(UNIT_SRC))
-needs.tests.cql := cql client net base
 define unit_test
 build/debug/tests/unit/$(1): tests/unit/$(1).c $$(patsubst %,build/debug/lib%.a,$$(needs.$(2)) $$(if $$(filter cql,$(2)),client net cql base))
 	@mkdir -p $$(@D)
@@ -9,6 +9,20 @@ build/debug/tests/unit/$(1): tests/unit/$(1).c $$(patsubst %,build/debug/lib%.a,
 	  $$(filter %.a,$$^) $$(SAN) -lcmocka $$(if $$(filter cql,$(2)),$$(ldlibs.client),$$(ldlibs.$(2))) -pthread
 endef
 $(foreach t,$(UNIT_SRC),$(eval $(call unit_test,$(patsubst tests/unit/%.c,%,$(t)),$(word 3,$(subst /, ,$(t))))))
-UNIT_LIBS := $(sort $(foreach t,$(UNIT_SRC),$(needs.$(word 3,$(subst /, ,$(t))))) client net cql base)
 unit-build: ; $(Q)$(MAKE) MODE=debug $(UNIT)
-.PHONY: unit-build
+
+# The rules read release objects (symbols, cost) and the skeletons (headers). A program that doesn't build is one failure, not the end.
+check: ## unit tests and the house's rules; no root, seconds
+	$(Q)tools/deps check
+	$(Q)$(MAKE) -k -j$$(nproc) MODE=debug $(UNIT) || true
+	$(Q)$(MAKE) -k -j$$(nproc) MODE=release $(SKEL) build/release/libcql.a build/release/libmirror.a || true
+	$(Q)tests/check/run $(UNIT)
+.PHONY: unit-build check
+
+-include tests/kernel/kernel.mk tests/cluster/cluster.mk tests/fuzz/fuzz.mk tests/sim/sim.mk
+PARTS := check $(if $(wildcard tests/kernel/kernel.mk),kernel-test) $(if $(wildcard tests/sim/sim.mk),sim-test) \
+  $(if $(wildcard tests/fuzz/fuzz.mk),fuzz-smoke) $(if $(wildcard tests/cluster/cluster.mk),cluster-test)
+test: ## everything: check, kernel, fuzz, real Cassandra (root)
+	$(Q)tools/deps test
+	$(Q)tests/run $(PARTS)
+.PHONY: test
