@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Each rule is seen to fail: in a tree of its own it gets one bad input a case, and the same tree without it passes."""
+"""Each rule is seen to fail: in a tree of its own it gets one bad input a case, and the same tree without it passes. So are the two runners."""
+import importlib.machinery
+import importlib.util
 import os
 import subprocess
 import sys
@@ -93,6 +95,52 @@ def good_tree(root):
           '#include "cql/classify.h"\nvoid cql_classify(struct cql_view v, struct cql_class *c)\n{\n\tc->kind = (int)v.n;\n}\n')
 
 
+# What a unit test program does, what it counts as (passed, failed, skipped)
+PROGRAMS = [
+    ("exit 0", (0, 1, 0)),  # no test ran
+    ("exit 1", (0, 1, 0)),
+    ("kill -SEGV $$", (0, 1, 0)),
+    ("echo '[==========] Running 2 test(s).'; echo '[       OK ] a'; echo '[       OK ] b'; echo '[==========] 2 test(s) run.'", (2, 0, 0)),
+    ("echo '[==========] Running 2 test(s).'; echo '[       OK ] a'; echo '[  FAILED  ] b'; echo '[==========] 2 test(s) run.'; "
+     "echo '[  FAILED  ] b'; exit 1", (1, 1, 0)),
+    ("echo '[==========] Running 2 test(s).'; echo '[       OK ] a'; echo '[  SKIPPED ] b'; echo '[==========] 2 test(s) run.'", (1, 0, 1)),
+    ("echo '[==========] Running 2 test(s).'; echo '[       OK ] a'; kill -ABRT $$", (1, 1, 0)),
+    ("echo '[==========] Running 1 test(s).'; echo '[       OK ] a'; echo '[==========] 1 test(s) run.'; exit 23", (1, 1, 0)),  # a leak
+]
+# What a part of make test says and how it ends
+PARTS = [
+    ("echo 3 passed, 0 failed, 1 skipped", [3, 0, 1]),
+    ("echo 3 passed, 2 failed, 0 skipped; exit 1", [3, 2, 0]),
+    ("echo 3 passed, 0 failed, 0 skipped; exit 1", [3, 1, 0]),
+    ("echo 3 passed, 0 failed, 0 skipped; echo boom", [0, 1, 0]),
+    ("kill -KILL $$", [0, 1, 0]),
+    ("exit 0", [0, 1, 0]),
+    ("echo '{\"targets\":7,\"executions\":9,\"crashes\":0}'", [7, 0, 0]),
+    ("echo '{\"targets\":7,\"executions\":9,\"crashes\":2}'; exit 1", [5, 2, 0]),
+]
+
+
+def load(path):
+    loader = importlib.machinery.SourceFileLoader(os.path.basename(path) + "_", path)
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(module)
+    return module
+
+
+def runners(seen):
+    check, test = load(os.path.join(HERE, "run")), load(os.path.join(HERE, "../run"))
+    with tempfile.TemporaryDirectory() as root:
+        program = os.path.join(root, "tests/x")
+        for script, want in PROGRAMS:
+            write(program, "#!/bin/bash\n" + script + "\n")
+            os.chmod(program, 0o755)
+            counts = check.unit(program)[1]
+            seen((counts["OK"], counts["FAILED"], counts["SKIPPED"]) == want, f"check/run: {script}", f"counts as {counts}")
+    for script, want in PARTS:
+        counts = test.part(["bash", "-c", script], quiet=True)
+        seen(counts == want, f"tests/run: {script}", f"counts as {counts}")
+
+
 def main():
     passed = failed = 0
 
@@ -113,6 +161,7 @@ def main():
             write(os.path.join(root, path), content)
             code, output = run(rule, root)
             seen(code == 1 and words in output, f"{rule}: doesn't refuse {what}", output)
+    runners(seen)
     print(f"{passed} passed, {failed} failed, 0 skipped")
     sys.exit(1 if failed else 0)
 
