@@ -220,7 +220,7 @@ void cql_unsupported_version_write(struct cql_writer *w, uint8_t asked, uint8_t 
 	write_text(w, "Invalid or unsupported protocol version (");
 	write_number(w, asked);
 	write_text(w, "); supported versions are (");
-	for (uint8_t v = CQL_V3; v <= highest; v++) {
+	for (uint8_t v = CQL_V3; v <= highest && v <= CQL_V5; v++) {
 		write_text(w, v == CQL_V3 ? "" : ", ");
 		write_number(w, v);
 		write_text(w, "/v");

@@ -196,6 +196,9 @@ static void test_unsupported_version(void **state)
 			"5/v5)"},
 		{5, 4, "Invalid or unsupported protocol version (5); supported versions are (3/v3, 4/v4)"},
 		{1, 3, "Invalid or unsupported protocol version (1); supported versions are (3/v3)"},
+		{5, 255,
+			"Invalid or unsupported protocol version (5); supported versions are (3/v3, 4/v4, "
+			"5/v5)"},
 		{127, 5,
 			"Invalid or unsupported protocol version (127); supported versions are (3/v3, 4/v4, "
 			"5/v5)"},
