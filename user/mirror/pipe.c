@@ -27,22 +27,29 @@ size_t pipe_input(struct pipe *p, const uint8_t *bytes, size_t n)
 	struct cql_view in = {bytes, n};
 	struct cql_piece piece;
 
+	const struct wire *was = p->wire;
+
 	if (p->faulted)
 		return n;
-	while (p->wire && (!p->paused || must_go_on(p))) {
+	while (!p->paused || must_go_on(p)) {
 		int got = cql_decoder_pull(&p->dec, &in, &piece);
 		if (!got)
 			break;
-		if (got < 0) {
+		if (got > 0) {
+			p->ops.on_piece(p->ctx, &piece);
+		} else {
 			p->faulted = true;
 			p->ops.on_fault(p->ctx);
-			break;
+			in.n = 0;
 		}
-		p->ops.on_piece(p->ctx, &piece);
+		if (p->wire != was) /* closed, and perhaps another one already in its place */
+			return n;
+		if (p->faulted)
+			break;
 	}
-	if (p->wire && p->ops.on_batch)
+	if (p->ops.on_batch)
 		p->ops.on_batch(p->ctx);
-	return p->faulted ? n : n - in.n;
+	return n - in.n;
 }
 
 void pipe_use_segments(struct pipe *p, bool lz4)

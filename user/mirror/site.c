@@ -24,6 +24,7 @@ void site_free(struct site *s)
 		return;
 	topology_close(s->topology);
 	pthread_mutex_destroy(&s->lock);
+	free(s->discovery);
 	free(s->nodes);
 	free(s->supported);
 	free(s->user);
@@ -33,9 +34,12 @@ void site_free(struct site *s)
 
 void site_update(struct site *s, const struct topology_view *v)
 {
-	if (!v->ok)
-		return;
 	pthread_mutex_lock(&s->lock);
+	s->connected = v->connected;
+	if (!v->ok) {
+		pthread_mutex_unlock(&s->lock);
+		return;
+	}
 	if (!s->datacenter_fixed && !s->datacenter[0])
 		memcpy(s->datacenter, v->datacenter,
 			sizeof s->datacenter < sizeof v->datacenter ? sizeof s->datacenter

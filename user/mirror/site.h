@@ -12,8 +12,9 @@ struct site {
 	char datacenter[NAME_CAP]; /* that Target legs stay in; "" until known */
 	bool datacenter_fixed;     /* by the config */
 	struct topology *topology; /* main thread only */
+	void *discovery;           /* what its callback gets; on the heap, freed with the site */
 	pthread_mutex_t lock;
-	bool known;
+	bool known, connected;
 	struct endpoint *nodes; /* of the datacenter, live first */
 	size_t n_nodes, n_live;
 	bool versions[8];

@@ -1,0 +1,182 @@
+/*
+ * A phase switch. Every worker gives its sessions the new policy; then, round after round, they are asked whether all sessions have their
+ * legs and the last request of the former phase has ended. Not so within request_timeout: the former phase comes back, everywhere.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "mirror/world.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ROUND_MS 5
+
+struct turn {
+	struct world *world;
+	struct channel *channel; /* that asked; compared with the lines before it is answered */
+	json_int_t id;
+	struct door *door;
+	struct policy *to, *from; /* references */
+	uint64_t deadline_ns;
+	uv_timer_t timer;
+	unsigned left;   /* workers that have not said in this round */
+	unsigned behind; /* sessions that are not there yet, in this round */
+	char why[160];
+};
+
+/* A worker's part: of giving the policy, or of a round. */
+struct errand {
+	struct turn *turn;
+	struct app *app;
+	struct policy *policy; /* a reference */
+	unsigned behind;
+	char why[160];
+};
+
+static void give(struct worker *w, void *arg)
+{
+	struct errand *e = arg;
+
+	list_for_each_safe (it, &w->sessions) {
+		struct session *s = list_entry(it, struct session, link);
+		if (s->app != e->app || s->policy->epoch >= e->policy->epoch)
+			continue;
+		session_set_policy(s, e->policy);
+		session_flush(s);
+	}
+	policy_unref(e->policy);
+	free(e);
+}
+
+static int give_all(struct world *w, struct door *d, struct policy *p)
+{
+	app_set_policy(d->app, policy_ref(p));
+	for (unsigned i = 0; i < w->n_workers; i++) {
+		struct errand *e = calloc(1, sizeof *e);
+		if (!e)
+			return -ENOMEM;
+		*e = (struct errand){.app = d->app, .policy = policy_ref(p)};
+		if (worker_post(&w->workers[i], give, e)) {
+			policy_unref(p);
+			free(e);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static void on_closed(uv_handle_t *h)
+{
+	struct turn *t = h->data;
+
+	policy_unref(t->to);
+	policy_unref(t->from);
+	free(t);
+}
+
+static void end(struct turn *t, const char *refused)
+{
+	struct world *w = t->world;
+	json_t *msg = refused ? json_pack("{s:s s:I s:b s:[s]}", "op", "answer", "id", t->id, "ok", 0,
+					"refused", refused)
+			      : json_pack("{s:s s:I s:b}", "op", "answer", "id", t->id, "ok", 1);
+
+	log_info("phase", "app=%s phase=%s ok=%s", t->door->app->name, phase_name(t->to->phase),
+		refused ? "false" : "true");
+	for (unsigned i = 0; i < ARRAY_LEN(w->lines); i++)
+		if (w->lines[i].channel && w->lines[i].channel == t->channel)
+			line_say(&w->lines[i], json_incref(msg));
+	json_decref(msg);
+	t->door->turning = false;
+	uv_close((uv_handle_t *)&t->timer, on_closed);
+}
+
+static void said(struct world *w, void *arg)
+{
+	struct errand *e = arg;
+	struct turn *t = e->turn;
+	char refused[256];
+
+	if (e->behind && !t->behind)
+		memcpy(t->why, e->why, sizeof t->why);
+	t->behind += e->behind;
+	free(e);
+	if (--t->left)
+		return;
+	if (!t->behind) {
+		end(t, NULL);
+		return;
+	}
+	if (clock_mono_ns() < t->deadline_ns)
+		return; /* the timer begins the next round */
+	snprintf(refused, sizeof refused, "%u sessions did not follow in time: %s", t->behind, t->why);
+	struct policy *back = settings_policy(w, t->from, t->from->phase);
+	if (!back || give_all(w, t->door, back))
+		log_error("phase_not_back", "app=%s reason=memory", t->door->app->name);
+	policy_unref(back);
+	end(t, refused);
+}
+
+static void look(struct worker *w, void *arg)
+{
+	struct errand *e = arg;
+
+	list_for_each (it, &w->sessions) {
+		const struct session *s = list_entry(it, struct session, link);
+		const char *why = "";
+		if (s->app == e->app && !session_is_settled(s, &why) && !e->behind++)
+			snprintf(e->why, sizeof e->why, "%s", why);
+	}
+	if (main_post(e->turn->world, said, e))
+		free(e); /* no memory: the keeper's own time limit ends the switch */
+}
+
+static void on_round(uv_timer_t *timer)
+{
+	struct turn *t = timer->data;
+	struct world *w = t->world;
+
+	if (t->left)
+		return; /* the last round is still under way */
+	t->behind = 0;
+	t->left = w->n_workers;
+	for (unsigned i = 0; i < w->n_workers; i++) {
+		struct errand *e = calloc(1, sizeof *e);
+		if (e)
+			*e = (struct errand){.turn = t, .app = t->door->app};
+		if (!e || worker_post(&w->workers[i], look, e)) {
+			free(e);
+			t->left--;
+			t->behind++;
+		}
+	}
+}
+
+void turn_begin(struct world *w, struct keeper_line *l, json_int_t id, struct door *d, enum phase to)
+{
+	struct policy *from = app_policy(d->app);
+	struct turn *t = calloc(1, sizeof *t);
+	struct policy *p = settings_policy(w, from, to);
+
+	if (!t || !p || uv_timer_init(&w->loop, &t->timer)) {
+		free(t);
+		policy_unref(p);
+		policy_unref(from);
+		line_say(l, json_pack("{s:s s:I s:b s:[s]}", "op", "answer", "id", id, "ok", 0, "refused",
+				    "out of memory"));
+		return;
+	}
+	*t = (struct turn){.world = w,
+		.channel = l->channel,
+		.id = id,
+		.door = d,
+		.to = p,
+		.from = from,
+		.timer = t->timer};
+	t->timer.data = t;
+	t->deadline_ns = clock_mono_ns() + from->request_timeout_ns;
+	d->turning = true;
+	if (give_all(w, d, p))
+		t->deadline_ns = 0;
+	uv_timer_start(&t->timer, on_round, 0, ROUND_MS);
+}
