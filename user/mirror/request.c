@@ -19,19 +19,25 @@ struct seen {
 	bool has_timestamp;
 };
 
-static void count(struct session *s, const struct seen *seen, const struct cql_class *c)
+/* Not mirrored, and not on purpose (what is excluded is so on purpose): a verify must look at it. */
+static bool is_gap(const struct plan *p)
 {
-	enum unmirrored u = seen->plan.unmirrored;
+	return p->unmirrored != MIRRORED && p->unmirrored != UNMIRRORED_EXCLUDED;
+}
 
-	if (u == MIRRORED)
+static void count(struct session *s, const struct plan *p)
+{
+	if (p->unmirrored == MIRRORED)
 		return;
-	STAT_ADD(s->stats->unmirrored[u], 1);
-	/* What is excluded is so on purpose. */
-	if (u != UNMIRRORED_EXCLUDED && c)
+	STAT_ADD(s->stats->unmirrored[p->unmirrored], 1);
+	log_info("unmirrored", "app=%s kind=%s", s->app->name, unmirrored_name(p->unmirrored));
+}
+
+static void count_statement(struct session *s, const struct seen *seen, const struct cql_class *c)
+{
+	count(s, &seen->plan);
+	if (is_gap(&seen->plan))
 		app_flag_class(s->app, c, seen->keyspace, FLAG_UNMIRRORED);
-	else if (u != UNMIRRORED_EXCLUDED)
-		app_flag(s->app, NULL, FLAG_UNMIRRORED);
-	log_info("unmirrored", "app=%s kind=%s", s->app->name, unmirrored_name(u));
 }
 
 static void own_keyspace(struct seen *seen, struct cql_view ks)
@@ -64,7 +70,7 @@ static void see_query(struct session *s, const struct cql_header *h, struct cql_
 	seen->plan = route_statement(s->policy, &c, seen->keyspace);
 	seen->consistency = q.params.consistency;
 	seen->has_timestamp = q.params.flags & CQL_Q_TIMESTAMP;
-	count(s, seen, &c);
+	count_statement(s, seen, &c);
 }
 
 static void see_prepare(
@@ -106,8 +112,26 @@ static bool see_execute(
 	seen->plan.needs_keyspace = false; /* it was looked up when it was prepared */
 	seen->consistency = x.params.consistency;
 	seen->has_timestamp = x.params.flags & CQL_Q_TIMESTAMP;
-	count(s, seen, &seen->prepared->class);
+	count_statement(s, seen, &seen->prepared->class);
 	return true;
+}
+
+static void flag_children(
+	struct session *s, const struct cql_header *h, const struct cql_batch *b, const char *keyspace)
+{
+	struct cql_batch_child child;
+	struct cql_class c;
+
+	for (uint32_t at = b->children_at; cql_batch_next(b, h->version, &at, &child);) {
+		struct prepared *p =
+			child.prepared ? prepared_find(s->app->prepared, s->version, child.text_or_id) : NULL;
+		if (!child.prepared)
+			cql_classify(child.text_or_id, &c);
+		if (p || !child.prepared)
+			app_flag_class(
+				s->app, p ? &p->class : &c, p ? p->keyspace : keyspace, FLAG_UNMIRRORED);
+		prepared_unref(p);
+	}
 }
 
 static bool see_batch(struct session *s, const struct cql_header *h, struct cql_view body, struct seen *seen)
@@ -145,7 +169,9 @@ static bool see_batch(struct session *s, const struct cql_header *h, struct cql_
 	seen->consistency = b.params.consistency;
 	seen->batch_type = b.type;
 	seen->has_timestamp = b.params.flags & CQL_Q_TIMESTAMP;
-	count(s, seen, NULL);
+	count(s, &seen->plan);
+	if (is_gap(&seen->plan))
+		flag_children(s, h, &b, seen->keyspace);
 	return true;
 }
 

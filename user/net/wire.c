@@ -22,6 +22,7 @@ struct wire {
 	uv_write_t write;
 	int fault;       /* found inside a call; told from the loop */
 	uint8_t handles; /* not closed yet: freed at zero */
+	bool offering;   /* saved input waits for on_again() */
 	bool open, reading, started, ended, closed, finishing, has_timer, has_again;
 };
 
@@ -127,7 +128,7 @@ static void call_again(struct wire *w);
 
 static void apply_reading(struct wire *w)
 {
-	bool want = w->open && w->reading && !w->ended && !w->closed;
+	bool want = w->open && w->reading && !w->ended && !w->closed && !w->offering;
 
 	if (want == w->started)
 		return;
@@ -150,13 +151,18 @@ static void on_again(uv_async_t *a)
 
 	if (w->fault)
 		end(w, w->fault);
-	if (w->closed || !w->reading || w->ended || !w->saved_n)
+	if (w->closed || w->ended)
 		return;
-	uint8_t *p = TAKE_PTR(w->saved);
-	size_t n = w->saved_n;
-	w->saved_n = 0;
-	offer(w, p, n);
-	free(p);
+	w->offering = false;
+	if (w->reading && w->saved_n) {
+		uint8_t *p = TAKE_PTR(w->saved);
+		size_t n = w->saved_n;
+		w->saved_n = 0;
+		offer(w, p, n);
+		free(p);
+	}
+	if (!w->closed)
+		apply_reading(w);
 }
 
 /* Have on_again() called from the loop. An async handle costs memory, so that a wire has one only once it needed it. */
@@ -177,8 +183,10 @@ void wire_reading(struct wire *w, bool on)
 	if (w->reading == on || w->closed)
 		return;
 	w->reading = on;
+	/* What was saved goes first, and may fill the hub's whole buffer: nothing is read before it was offered. */
+	w->offering = on && w->saved_n;
 	apply_reading(w);
-	if (on && w->saved_n)
+	if (w->offering)
 		call_again(w);
 }
 
