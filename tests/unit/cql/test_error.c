@@ -138,6 +138,22 @@ static void test_every_code_in_every_version(void **state)
 	}
 }
 
+/* An older client learns that it was a CAS, which the newer code said by itself. */
+static void test_cas_for_older_clients(void **state)
+{
+	struct cql_server_error e = {
+		.code = CQL_E_CAS_WRITE_UNKNOWN, .message = V("m"), .received = 1, .block_for = 2};
+	struct cql_writer w = SINK;
+	struct cql_error err;
+
+	(void)state;
+	cql_error_write(&w, CQL_V4, &e);
+	assert_true(cql_error_read(CQL_V4, sink_view(&w), &e, &err));
+	assert_int_equal(e.code, CQL_E_WRITE_TIMEOUT);
+	assert_view(e.write_type, V("CAS"));
+	sink_free(&w);
+}
+
 /* Bytes as a server wrote them, so that a mistake made alike in reading and writing does not hide. */
 static void test_layouts(void **state)
 {
@@ -282,6 +298,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_code_in_every_version),
+		cmocka_unit_test(test_cas_for_older_clients),
 		cmocka_unit_test(test_layouts),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_unsupported_version),

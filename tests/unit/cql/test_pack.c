@@ -112,6 +112,29 @@ static void test_no_memory(void **state)
 	assert_false(cql_body_pack(pack_libs(), CQL_COMPRESSION_SNAPPY, V("abc"), &w));
 }
 
+static int refuse(const uint8_t *in, size_t n, uint8_t *out, size_t out_cap)
+{
+	(void)in;
+	(void)n;
+	(void)out;
+	(void)out_cap;
+	return -1;
+}
+
+static void test_failure_leaves_nothing_behind(void **state)
+{
+	struct cql_pack broken = *pack_libs();
+	struct cql_writer w = SINK;
+
+	(void)state;
+	broken.lz4_pack = broken.snappy_pack = refuse;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		assert_false(cql_body_pack(&broken, kinds[i], V("abc"), &w));
+		assert_int_equal(w.len, 0);
+	}
+	sink_free(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -119,6 +142,7 @@ int main(void)
 		cmocka_unit_test(test_there_and_back),
 		cmocka_unit_test(test_corrupt),
 		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_failure_leaves_nothing_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

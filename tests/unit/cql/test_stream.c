@@ -330,6 +330,36 @@ static void test_small_envelopes_share_a_segment_until_flush(void **state)
 	sink_free(&wire);
 }
 
+/* What came in parts, and came whole before it had to leave, is self-contained, and others may join it. */
+static void test_parts_that_end_in_time_are_no_slices(void **state)
+{
+	static const size_t joined[] = {0, 1};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(joined); i++) {
+		struct cql_header h = {.version = CQL_V5, .opcode = CQL_QUERY, .length = 6};
+		struct cql_writer wire = SINK, plain = SINK;
+		struct cql_encoder enc;
+		struct cql_segment s;
+		struct cql_error err;
+
+		cql_encoder_init(&enc, pack_libs(), NULL);
+		cql_encoder_use_segments(&enc, false);
+		cql_encode_begin(&enc, &wire, &h);
+		cql_encode_body(&enc, &wire, V("abc"));
+		cql_encode_body(&enc, &wire, V("def"));
+		if (joined[i])
+			add(&enc, SEGMENTS, &small[0], &plain, &wire);
+		cql_encoder_flush(&enc, &wire);
+		assert_int_equal(walk(&wire, false), 1);
+		assert_true(cql_segment_header_read(wire.p, false, &s, &err));
+		assert_true(s.self_contained);
+		assert_int_equal(s.plain_length, 15 + plain.len);
+		sink_free(&wire);
+		sink_free(&plain);
+	}
+}
+
 static void encode_small(enum framing framing, struct cql_writer *out)
 {
 	struct cql_writer plain = SINK;
@@ -374,6 +404,7 @@ int main(void)
 		cmocka_unit_test(test_sizes_around_a_segment),
 		cmocka_unit_test(test_200_mib_pass_in_pieces),
 		cmocka_unit_test(test_small_envelopes_share_a_segment_until_flush),
+		cmocka_unit_test(test_parts_that_end_in_time_are_no_slices),
 		cmocka_unit_test(test_writer_too_small_anywhere),
 	};
 
