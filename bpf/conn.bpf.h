@@ -4,6 +4,7 @@
  * each entry of `conns`, can't be full when `conns` was not.
  */
 #pragma once
+#include "bpf/maps.bpf.h"
 
 static __always_inline void count(__u32 reason, __u64 now)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* Does the mirror live? See user/kern/gate.h. */
 #pragma once
+#include "bpf/maps.bpf.h"
 
 static __always_inline bool gate_listens(__u32 slot)
 {

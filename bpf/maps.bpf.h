@@ -4,6 +4,10 @@
  * new one is added before the old one goes.
  */
 #pragma once
+#include <stdbool.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "bpf/abi.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
