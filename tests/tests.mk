@@ -15,8 +15,10 @@ unit-build: ; $(Q)$(MAKE) MODE=debug $(UNIT)
 CHECK_BUILT := $(SKEL) build/release/libcql.a build/release/user/mirror/route.o build/release/user/mirror/merge.o
 check: ## unit tests and the house's rules; no root, seconds
 	$(Q)tools/deps check
-	$(Q)export UNBUILT=; $(MAKE) -s -k -j$$(nproc) MODE=debug $(UNIT) && $(MAKE) -s -k -j$$(nproc) MODE=release $(CHECK_BUILT) || UNBUILT=1; \
-	  tests/check/run $(CHECK_BUILT) $(UNIT)
+	$(Q)export UNBUILT=; \
+	$(MAKE) -s -k -j$$(nproc) MODE=debug $(UNIT) || UNBUILT=1; \
+	$(MAKE) -s -k -j$$(nproc) MODE=release $(CHECK_BUILT) || UNBUILT=1; \
+	tests/check/run $(CHECK_BUILT) $(UNIT)
 .PHONY: unit-build check
 
 -include tests/kernel/kernel.mk tests/cluster/cluster.mk tests/fuzz/fuzz.mk tests/sim/sim.mk
