@@ -24,7 +24,8 @@ static int see(void *arg, const struct diag_socket *s)
 	struct cookies *k = arg;
 	uint64_t *hit = bsearch(&s->cookie, k->all, k->n, sizeof *k->all, compare);
 
-	if (hit)
+	/* Without an inode it has been closed: what TCP still has to do with it concerns nobody here. */
+	if (hit && s->inode)
 		k->alive[hit - k->all] = true;
 	return 0;
 }
