@@ -19,4 +19,5 @@ int endpoint_parse(const char *text, uint16_t default_port, struct endpoint *out
 int endpoint_from_sockaddr(const struct sockaddr *sa, struct endpoint *out) must_check; /* -EAFNOSUPPORT */
 /* An AF_INET sockaddr for IPv4, else AF_INET6. Returns its length. */
 socklen_t endpoint_to_sockaddr(const struct endpoint *e, struct sockaddr_storage *out);
-const char *endpoint_format(const struct endpoint *e, char out[ENDPOINT_TEXT]); /* "1.2.3.4:9042", "[::1]:9042" */
+const char *endpoint_format(
+	const struct endpoint *e, char out[ENDPOINT_TEXT]); /* "1.2.3.4:9042", "[::1]:9042" */

@@ -29,6 +29,7 @@ static inline void list_del(struct list *l) /* leaves l empty: deleting twice is
 	list_init(l);
 }
 #define list_entry(l, type, member) container_of(l, type, member)
-#define list_for_each(it, head) for (struct list *it = (head)->next; it != (head); it = it->next)
-#define list_for_each_safe(it, head)                                                                                   \
-	for (struct list *it = (head)->next, *it##_next = it->next; it != (head); it = it##_next, it##_next = it->next)
+#define list_for_each(it, head)     for (struct list *it = (head)->next; it != (head); it = it->next)
+#define list_for_each_safe(it, head)                                                                         \
+	for (struct list *it = (head)->next, *it##_next = it->next; it != (head);                            \
+		it = it##_next, it##_next = it->next)

@@ -9,8 +9,8 @@
 #include "base/attr.h"
 #include <uv.h>
 
-#define CHANNEL_FDS 8
-#define CHANNEL_MAX (16u << 20)
+#define CHANNEL_FDS     8
+#define CHANNEL_MAX     (16u << 20)
 #define CHANNEL_BACKLOG (64u << 20)
 
 struct channel;
@@ -18,7 +18,8 @@ struct channel;
 struct channel_opts {
 	/* `text` is NUL-terminated and lives for the call. The callee owns the fds in `fds` that it sets to -1; the rest is closed. */
 	void (*on_message)(void *ctx, char *text, size_t len, int fds[CHANNEL_FDS], unsigned n_fds);
-	void (*on_end)(void *ctx, int err); /* once: 0 at end of file, else negative errno. Call channel_close() then. */
+	void (*on_end)(void *ctx,
+		int err); /* once: 0 at end of file, else negative errno. Call channel_close() then. */
 	void *ctx;
 };
 
