@@ -6,6 +6,8 @@
  * `in` is what the socket gave and was not consumed yet; pull moves its start. Bytes that stay in `in` when pull says 0 must be
  * offered again, with more behind them: at most max(whole, CQL_SEGMENT_MAX) bytes.
  *
+ * Between two calls those bytes may move; nothing here points to them.
+ *
  * An envelope comes as one piece (first && last) when all of it is at hand and it is no longer than `whole` bytes (header included); up to that
  * size pull waits for it on plain framing. A longer one comes as pieces, as its bytes come, the first of which
  * has `whole` bytes on plain framing (so that what stands at a body's front is mostly in it). In segments an envelope that spans segments

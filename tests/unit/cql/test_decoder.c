@@ -1,11 +1,6 @@
 /* What a decoder refuses, where, and what an answer to it would need; and what it promises about pieces. */
 #include "unit/cql/feeder.h"
 
-static struct cql_view wire(const char *bytes, size_t n)
-{
-	return tight(bytes, n);
-}
-
 #define BYTES(text) (text), sizeof(text) - 1
 
 static void test_faults(void **state)
@@ -264,7 +259,7 @@ static void test_segments_from_the_next_byte_on(void **state)
 	(void)state;
 	cql_write_raw(&w, BYTES(startup));
 	segment(&w, true, BYTES(OPTIONS));
-	all = in = wire((char *)w.p, w.len);
+	all = in = tight(w.p, w.len);
 	assert_int_equal(cql_decoder_pull(&f->d, &in, &piece), 1);
 	assert_int_equal(piece.head.opcode, CQL_STARTUP);
 	cql_decoder_use_segments(&f->d, false);
