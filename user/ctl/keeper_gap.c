@@ -1,0 +1,107 @@
+/*
+ * Gaps: when writes may have reached one cluster only. A gap is on disk before what ends the evidence for it is done, and it ends only
+ * on evidence: attached, mirroring, the gate alive, and no connection left that goes around the mirror or can't be read.
+ */
+#include "base/clock.h"
+#include "ctl/keeper_int.h"
+#include "ctl/when.h"
+
+#include <errno.h>
+#include <string.h>
+
+void keeper_gap_open(struct keeper_app *a, int64_t from, const char *reason)
+{
+	struct state_app *s = keeper_app_state(a);
+	char text[WHEN_TEXT];
+	int err = state_gap_open(s, from, reason);
+
+	if (err == -EALREADY)
+		return;
+	if (err)
+		log_error("gap_not_kept", "app=%s error=" LOGV, a->c->name, log_quote(strerror(-err)));
+	log_warn("gap_opened", "app=%s from=%s reason=" LOGV, a->c->name, when_format(from, text),
+		log_quote(reason));
+	keeper_save_or_log(a->k);
+}
+
+void keeper_gap_at_start(struct keeper_app *a)
+{
+	const struct state_app *s = keeper_app_state(a);
+	int64_t from = a->k->state->alive;
+	struct keeper_gate g;
+
+	if (!s->mirrored || state_gap_current(s))
+		return;
+	/* The pinned stamps know better than the state file when Seam last lived; after a reboot there are none. */
+	if (a->capture && a->k->env->capture_resumed(a->capture) && !a->k->env->gate_state(a->capture, &g) &&
+		g.oldest_ns != UINT64_MAX)
+		from = clock_wall_us() - (int64_t)(g.oldest_ns / 1000);
+	keeper_gap_open(a, from - (int64_t)a->c->request_timeout * 1000, "daemon down");
+}
+
+/* Why writes may go to one cluster only now; NULL: they don't. */
+static const char *cause(struct keeper_app *a, const struct keeper_through *t)
+{
+	struct keeper_gate g = {.alive = false};
+
+	if (a->state == KEEPER_WAITING)
+		return NULL;
+	if (a->state == KEEPER_DETACHED || a->state == KEEPER_DETACHING)
+		return "detached";
+	if (a->state == KEEPER_REFUSED || !a->capture)
+		return "not attached";
+	if (!phases_mirrors(keeper_app_phase(a)))
+		return "phase does not mirror";
+	if (a->k->env->gate_state(a->capture, &g) || !g.alive)
+		return "mirror down";
+	if (t->unacked)
+		return "connections let through";
+	if (a->not_captured)
+		return "connections not captured";
+	if (keeper_app_total(a, COUNT_OPAQUE))
+		return "opaque sessions";
+	return NULL;
+}
+
+void keeper_gap_tick(struct keeper_app *a)
+{
+	struct state_app *s = keeper_app_state(a);
+	struct keeper_through t = {.unacked = 0};
+	int64_t now = clock_wall_us(), from = now;
+	char text[WHEN_TEXT];
+
+	if (a->capture)
+		a->k->env->through_read(a->capture, &t);
+	if (s->mirrored && a->decided) {
+		const char *why = cause(a, &t);
+		if (why && t.unacked && t.first_ns)
+			from = now - (int64_t)((clock_mono_ns() - t.first_ns) / 1000);
+		if (why)
+			keeper_gap_open(a, from, why);
+		else if (a->not_captured_known && state_gap_close(s, now)) {
+			log_info("gap_closed", "app=%s at=%s", a->c->name, when_format(now, text));
+			keeper_save_or_log(a->k);
+		}
+	}
+	/* Kept as a gap, or before the first mirroring phase, when there are none. */
+	if (t.unacked && (a->decided || !s->mirrored))
+		a->k->env->through_ack(a->capture, &t);
+}
+
+void keeper_flag(struct keeper *k, const json_t *message)
+{
+	const char *app = json_string_value(json_object_get(message, "app")),
+		   *table = json_string_value(json_object_get(message, "table")),
+		   *reason = json_string_value(json_object_get(message, "reason"));
+	struct keeper_app *a = app ? keeper_find(k, app) : NULL;
+
+	if (!a || !reason)
+		return;
+	int new = state_flag(keeper_app_state(a), table, reason, clock_wall_us());
+	if (new < 0)
+		log_error("flag_not_kept", "app=%s error=" LOGV, app, log_quote(strerror(-new)));
+	if (new <= 0)
+		return;
+	log_warn("flagged", "app=%s table=" LOGV " reason=%s", app, log_quote(table ? table : "*"), reason);
+	keeper_save_or_log(k);
+}
