@@ -86,9 +86,10 @@ class Context:
         value = repr(value).replace(self.ks, "KS")
         key = (self.case.name, what)
         if not self.seam:
-            self.pair.seen[key] = value
-        elif key in self.pair.seen:
-            assert value == self.pair.seen[key], "%s: through Seam\n  %s\nwithout\n  %s" % (what, value, self.pair.seen[key])
+            self.world.seen[key] = value
+        elif key in self.world.seen:
+            assert value == self.world.seen[key], "%s: through Seam\n  %s\nwithout\n  %s" % (
+                what, value, self.world.seen[key])
 
     # ---- the app
 

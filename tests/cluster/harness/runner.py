@@ -71,8 +71,12 @@ class Runner:
 
     def run_pair(self, pair):
         cases = self.chosen(pair)
+        # the control sees Origin alone, which the pairs share: once is enough
+        earlier = {c.name for p in self.world.pairs[:self.world.pairs.index(pair)] for c in self.chosen(p)}
         alone = self.args.without_seam
         for made in cases:
+            if made.name in earlier:
+                continue
             if made.control and (alone or not made.disruptive):
                 self.run_case(pair, made, False)
                 if made.disruptive and not self.restored(pair):

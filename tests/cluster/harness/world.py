@@ -35,6 +35,8 @@ class World:
             self.targets["50"] = Cluster("target50", "5.0", [at(3, 1)], self.state, SEAM_TARGET_AUTH)
         self.cgroup = None
         self.pairs = []
+        # what the app saw without Seam: (case, what) → text
+        self.seen = {}
 
     def start(self):
         clusters = [self.origin] + list(self.targets.values())
@@ -79,7 +81,6 @@ class Pair:
             self.target.make_role(self.target_session, *APP_AUTH)
         self.cgroups = {n: world.cgroup.child(n + name) for n in ("control", "strict", "lenient")}
         self.workers = {n: Worker(c, self.origin.addresses, APP_AUTH) for n, c in self.cgroups.items()}
-        self.seen = {}
         self.daemon = None
 
     def renew_origin_session(self):
