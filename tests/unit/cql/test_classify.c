@@ -383,6 +383,7 @@ static void test_idempotence(void **state)
 		ROW("UPDATE ks.t SET s = s + {1}, m = {'a': -1} + m, s2 += {2}, s3 = s3 - {3} WHERE k = 1",
 			"write : ks.t"),
 		ROW("UPDATE ks.t SET m['k'] = 1 WHERE k = 1", "write : ks.t"),
+		ROW("UPDATE ks.t SET l = (list<int>)[1] WHERE k = 1", "write : ks.t"),
 		ROW("DELETE m['k'], v FROM ks.t WHERE k = 1", "write : ks.t"),
 		ROW("UPDATE ks.t SET v = 1 WHERE k = 1 + 1", "write : ks.t"),
 		ROW("INSERT INTO ks.t (k, l) VALUES (1 + 1, [1])", "write : ks.t"),
