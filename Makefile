@@ -95,7 +95,7 @@ include tests/tests.mk
 # ---- what a user types
 deps: ## install what is missing, from the distribution's packages (root)
 	$(Q)tools/deps
-lab: ; $(Q)tools/deps && $(MAKE) -j$$(nproc) all lab-tools && tools/lab/lab ## the whole journey in one command (CASSANDRA=5.0 for real clusters)
+lab: ; $(Q)tools/deps $(if $(CASSANDRA),test,lab) && $(MAKE) -j$$(nproc) all lab-tools && tools/lab/lab ## the whole journey in one command (CASSANDRA=5.0 for real clusters)
 install: all ## into DESTDIR, PREFIX
 	install -D -m 755 build/seamd $(DESTDIR)$(PREFIX)/sbin/seamd
 	install -D -m 755 build/seam $(DESTDIR)$(PREFIX)/bin/seam
