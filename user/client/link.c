@@ -52,7 +52,8 @@ struct link {
 
 static void dial(struct link *l);
 
-static void finish(struct link *l, const char *fmt, const char *detail)
+/* `detail` may be NULL. Both are cut, never refused. */
+static void finish(struct link *l, const char *what, const char *detail)
 {
 	struct reason why;
 	char at[ENDPOINT_TEXT];
@@ -72,17 +73,14 @@ static void finish(struct link *l, const char *fmt, const char *detail)
 	l->n_queries = 0;
 	if (l->closing)
 		return;
-	char text[REASON_MAX - ENDPOINT_TEXT];
-	reason_set(&why, 0, fmt, detail);
-	memcpy(text, why.text, sizeof text);
-	text[sizeof text - 1] = 0;
-	reason_set(&why, 0, "%s: %s", endpoint_format(&l->o.to, at), text);
+	reason_set(&why, 0, "%s: %s%s%.300s", endpoint_format(&l->o.to, at), what, detail ? ": " : "",
+		detail ? detail : "");
 	l->ops.on_end(l->ctx, &why);
 }
 
 static void on_timeout(uv_timer_t *t)
 {
-	finish(t->data, "%s", "no answer in time");
+	finish(t->data, "no answer in time", NULL);
 }
 
 static void arm(struct link *l)
@@ -93,7 +91,7 @@ static void arm(struct link *l)
 		uv_timer_start(&l->timer, on_timeout, l->o.timeout_ms, 0);
 }
 
-static void send(struct link *l, uint8_t opcode, int16_t stream, struct cql_writer *body)
+static void say(struct link *l, uint8_t opcode, int16_t stream, struct cql_writer *body)
 {
 	struct cql_writer out = OUT_EMPTY;
 	struct cql_header h = {.version = l->version, .opcode = opcode, .stream = stream};
@@ -113,7 +111,7 @@ static void on_open(void *ctx)
 	struct link *l = ctx;
 
 	l->state = LINK_WANT_SUPPORTED;
-	send(l, CQL_OPTIONS, 0, NULL);
+	say(l, CQL_OPTIONS, 0, NULL);
 }
 
 static void up(struct link *l)
@@ -133,14 +131,14 @@ static void logged_in(struct link *l)
 	}
 	l->state = LINK_WANT_REGISTERED;
 	cql_register_write(&b);
-	send(l, CQL_REGISTER, 0, &b);
+	say(l, CQL_REGISTER, 0, &b);
 }
 
 /* A refused version: one lower, on a new connection. */
 static void step_down(struct link *l)
 {
 	if (l->version <= CQL_V3) {
-		finish(l, "%s", "speaks none of the protocol versions 3, 4, 5");
+		finish(l, "speaks none of the protocol versions 3, 4, 5", NULL);
 		return;
 	}
 	l->version--;
@@ -156,7 +154,7 @@ static void handshake_error(struct link *l, struct cql_view body)
 	char text[200];
 
 	if (!cql_error_read(l->version, body, &e, &err)) {
-		finish(l, "malformed ERROR: %s", err.why);
+		finish(l, "malformed ERROR", err.why);
 		return;
 	}
 	if (e.code == CQL_E_PROTOCOL && l->state <= LINK_WANT_READY) {
@@ -166,7 +164,7 @@ static void handshake_error(struct link *l, struct cql_view body)
 	size_t n = e.message.n < sizeof text - 1 ? e.message.n : sizeof text - 1;
 	memcpy(text, e.message.p, n);
 	text[n] = 0;
-	finish(l, "refused the login: %s", text);
+	finish(l, "refused the login", text);
 }
 
 static void framing(struct link *l)
@@ -188,25 +186,25 @@ static void handshake(struct link *l, const struct cql_header *h, struct cql_vie
 		cql_write_view(&l->supported, body);
 		l->state = LINK_WANT_READY;
 		cql_startup_write(&b, CQL_COMPRESSION_NONE, cql_view_of("Seam"), cql_view_of(SEAM_VERSION));
-		send(l, CQL_STARTUP, 0, &b);
+		say(l, CQL_STARTUP, 0, &b);
 	} else if (l->state == LINK_WANT_READY && h->opcode == CQL_READY) {
 		framing(l);
 		logged_in(l);
 	} else if (l->state == LINK_WANT_READY && h->opcode == CQL_AUTHENTICATE) {
 		framing(l);
 		if (!l->user) {
-			finish(l, "%s", "wants a login and no credentials are configured");
+			finish(l, "wants a login and no credentials are configured", NULL);
 			return;
 		}
 		l->state = LINK_WANT_AUTH;
 		cql_plain_write(&b, cql_view_of(l->user), cql_view_of(l->password));
-		send(l, CQL_AUTH_RESPONSE, 0, &b);
+		say(l, CQL_AUTH_RESPONSE, 0, &b);
 	} else if (l->state == LINK_WANT_AUTH && h->opcode == CQL_AUTH_SUCCESS) {
 		logged_in(l);
 	} else if (l->state == LINK_WANT_REGISTERED && h->opcode == CQL_READY) {
 		up(l);
 	} else {
-		finish(l, "unexpected %s in the handshake", cql_opcode_name(h->opcode));
+		finish(l, "unexpected in the handshake", cql_opcode_name(h->opcode));
 	}
 }
 
@@ -216,7 +214,7 @@ static void reply(struct link *l, const struct cql_header *h, struct cql_view bo
 	struct cql_error err;
 
 	if (h->stream < 0 || h->stream >= LINK_QUERIES || !l->queries[h->stream].fn) {
-		finish(l, "%s", "answered a stream that was not asked");
+		finish(l, "answered a stream that was not asked", NULL);
 		return;
 	}
 	struct query q = l->queries[h->stream];
@@ -241,7 +239,7 @@ static void envelope(struct link *l, const struct cql_header *h, struct cql_view
 
 	cql_reader_init(&r, body);
 	if (!cql_prefix_read(h, &r, &prefix)) {
-		finish(l, "malformed envelope: %s", r.error.why);
+		finish(l, "malformed envelope", r.error.why);
 		return;
 	}
 	body.p += prefix.size;
@@ -271,7 +269,7 @@ static size_t on_input(void *ctx, const uint8_t *p, size_t n)
 			return n;
 		}
 		if (got < 0) {
-			finish(l, "not the CQL protocol: %s", l->dec.error.why);
+			finish(l, "not the CQL protocol", l->dec.error.why);
 			return n;
 		}
 		if (piece.first)
@@ -287,7 +285,7 @@ static size_t on_input(void *ctx, const uint8_t *p, size_t n)
 
 static void on_end(void *ctx, int err)
 {
-	finish(ctx, "%s", err ? strerror(-err) : "closed the connection");
+	finish(ctx, err ? strerror(-err) : "closed the connection", NULL);
 }
 
 static const struct wire_ops WIRE_OPS = {.on_open = on_open, .on_input = on_input, .on_end = on_end};
@@ -354,7 +352,7 @@ int link_query(struct link *l, const char *text, link_reply_fn fn, void *ctx)
 		l->queries[i] = (struct query){fn, ctx};
 		l->n_queries++;
 		cql_query_write(&b, l->version, cql_view_of(text), &o);
-		send(l, CQL_QUERY, i, &b);
+		say(l, CQL_QUERY, i, &b);
 		return 0;
 	}
 	return -ENOBUFS;
@@ -382,6 +380,6 @@ void link_close(struct link *l)
 	if (!l || l->closing)
 		return;
 	l->closing = true;
-	finish(l, "%s", "closed");
+	finish(l, "closed", NULL);
 	uv_close((uv_handle_t *)&l->timer, on_closed);
 }
