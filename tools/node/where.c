@@ -318,7 +318,7 @@ int where_tokens(const struct exec *x, const struct where *w, int64_t *lo, int64
 	*lo = INT64_MIN;
 	*hi = INT64_MAX;
 	for (uint32_t i = 0; i < w->n_token; i++) {
-		int64_t v;
+		int64_t v = 0;
 
 		if (token_value(x, w, w->token[i], &v) < 0)
 			return -EINVAL;

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define VERB_PATIENCE_NS MIRROR_PATIENCE_NS
-
 /* A request to every mirror, answered when all have answered. */
 struct round {
 	struct keeper *k;
@@ -54,7 +52,7 @@ static void go_round(struct round *r, const char *op)
 			continue;
 		}
 		*s = (struct share){.round = r, .mirror = mirrors[i], .status = !strcmp(op, "status")};
-		if (keeper_ask(mirrors[i], op, fields, NULL, 0, VERB_PATIENCE_NS, on_share, s))
+		if (keeper_ask(mirrors[i], op, fields, NULL, 0, r->k->patience_ns, on_share, s))
 			free(s);
 		else
 			r->pending++;
@@ -259,8 +257,9 @@ static void finish_detach(struct round *r)
 	log_info("detached", "app=%s", r->app->c->name);
 	if (r->request)
 		control_answer(r->request, 0, keeper_app_json(r->app), NULL);
+	struct keeper *k = r->k;
 	end_round(r);
-	keeper_check_ready(r->k);
+	keeper_check_ready(k);
 }
 
 /* `r` may be NULL: the mark of a detach without daemon was found. */

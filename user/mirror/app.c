@@ -1,5 +1,7 @@
 #include "mirror/app.h"
 
+#include "base/text.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -9,7 +11,7 @@ struct app *app_new(const char *name, unsigned n_workers, struct policy *policy,
 
 	if (!a)
 		return NULL;
-	strncpy(a->name, name, sizeof a->name - 1);
+	text_copy(a->name, sizeof a->name, name);
 	a->n_workers = n_workers;
 	a->stats = aligned_alloc(_Alignof(struct app_stats), n_workers * sizeof *a->stats);
 	a->prepared = prepared_cache_new(prepared_limit);

@@ -1,4 +1,5 @@
 /* Seam's own handshake on a Target leg: the client's version and compression, Seam's login. */
+#include "base/text.h"
 #include "client/out.h"
 #include "mirror/worker.h"
 
@@ -76,7 +77,7 @@ static void logged_in(struct leg *l)
 	}
 	leg_set_state(l, LEG_KEYSPACE);
 	leg_use_text(text, sizeof text, l->s->keyspace);
-	strncpy(l->keyspace, l->s->keyspace, sizeof l->keyspace - 1);
+	text_copy(l->keyspace, sizeof l->keyspace, l->s->keyspace);
 	cql_query_write(&w, l->s->version, cql_view_of(text), &o);
 	say(l, CQL_QUERY, &w);
 }

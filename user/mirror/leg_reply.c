@@ -1,4 +1,5 @@
 /* What comes on a leg: which request it answers, and whether its bytes pass or must be seen whole. */
+#include "base/text.h"
 #include "client/out.h"
 #include "client/pack.h"
 #include "mirror/worker.h"
@@ -53,7 +54,7 @@ static void learn_prepared(struct inflight *r, struct cql_view body)
 
 	if (!r->body || !cql_prepare_read(&r->head, (struct cql_view){r->body, r->body_n}, &p, &err))
 		return;
-	strncpy(keyspace, r->keyspace, sizeof keyspace);
+	text_copy(keyspace, sizeof keyspace, r->keyspace);
 	if (p.keyspace.n && p.keyspace.n < sizeof keyspace) {
 		memcpy(keyspace, p.keyspace.p, p.keyspace.n);
 		keyspace[p.keyspace.n] = 0;

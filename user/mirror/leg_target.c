@@ -1,5 +1,6 @@
 /* The Target leg's life: dial, lose, dial again, give up for a while. It never touches the app's connection. */
 #include "base/log.h"
+#include "base/text.h"
 #include "client/out.h"
 #include "client/pack.h"
 #include "mirror/worker.h"
@@ -10,7 +11,7 @@ static void dial(struct leg *l);
 
 static void note(struct leg *l, const char *why)
 {
-	strncpy(l->why, why, sizeof l->why - 1);
+	text_copy(l->why, sizeof l->why, why);
 }
 
 /* Take down the connection: what was sent is in doubt, what waited goes on waiting. */

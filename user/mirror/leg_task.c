@@ -1,5 +1,6 @@
 /* Requests of Seam's own on a leg: PREPARE where a statement is not known, USE, and the wait for schema agreement. */
 #include "base/log.h"
+#include "base/text.h"
 #include "client/out.h"
 #include "mirror/worker.h"
 
@@ -125,7 +126,7 @@ void leg_prepare(struct leg *l, struct prepared *p, struct part *waiting)
 	list_push(&t->waiting, &waiting->queue);
 	if (t->kind == TASK_USE) {
 		l->syncing = true;
-		strncpy(t->keyspace, p->keyspace, sizeof t->keyspace - 1);
+		text_copy(t->keyspace, sizeof t->keyspace, p->keyspace);
 		leg_use_text(text, sizeof text, t->keyspace);
 		sent = ask_text(l, t, text);
 	} else {
@@ -160,7 +161,7 @@ void leg_sync_keyspace(struct leg *l)
 	}
 	struct task *t = task_new(l, TASK_USE);
 	if (t) {
-		strncpy(t->keyspace, want, sizeof t->keyspace - 1);
+		text_copy(t->keyspace, sizeof t->keyspace, want);
 		leg_use_text(text, sizeof text, want);
 		l->syncing = true;
 		if (ask_text(l, t, text))
@@ -177,7 +178,7 @@ static void use_answered(struct leg *l, struct task *t, const struct cql_header 
 	bool mine = !strcmp(t->keyspace, l->s->keyspace);
 
 	if (ok) {
-		strncpy(l->keyspace, t->keyspace, sizeof l->keyspace - 1);
+		text_copy(l->keyspace, sizeof l->keyspace, t->keyspace);
 		l->missing[0] = 0;
 	}
 	if (t->prepared) {
@@ -195,7 +196,7 @@ static void use_answered(struct leg *l, struct task *t, const struct cql_header 
 	task_free(t);
 	l->syncing = false;
 	if (!ok && mine) {
-		strncpy(l->keyspace, l->s->keyspace, sizeof l->keyspace - 1);
+		text_copy(l->keyspace, sizeof l->keyspace, l->s->keyspace);
 		leg_keyspace_missing(l);
 		leg_drain(l);
 		return;

@@ -1,5 +1,7 @@
 #include "mirror/prepared.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -127,7 +129,7 @@ static struct prepared *make(uint8_t version, struct cql_view text, const char *
 	p->version = version;
 	p->id_n = (uint8_t)told->id.n;
 	memcpy(p->id, told->id.p, told->id.n);
-	strncpy(p->keyspace, keyspace, sizeof p->keyspace - 1);
+	text_copy(p->keyspace, sizeof p->keyspace, keyspace);
 	cql_classify((struct cql_view){(const uint8_t *)p->text, p->text_n}, &p->class);
 	p->refs = 1;
 	return p;

@@ -1,6 +1,8 @@
 /* What the mirror knows, as JSON for the keeper. */
 #include "mirror/world.h"
 
+#include "base/text.h"
+
 #include <string.h>
 
 struct sums {
@@ -138,7 +140,7 @@ void report_sessions(struct world *w, struct keeper_line *l, json_int_t id, cons
 	r->rows = json_array();
 	r->left = w->n_workers;
 	if (app)
-		strncpy(r->app, app, sizeof r->app - 1);
+		text_copy(r->app, sizeof r->app, app);
 	for (unsigned i = 0; i < w->n_workers; i++) {
 		struct roll_part *p = calloc(1, sizeof *p);
 		if (!p)

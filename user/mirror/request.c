@@ -1,5 +1,6 @@
 /* A request from READY on: what it is, where it goes, and out it goes. */
 #include "base/log.h"
+#include "base/text.h"
 #include "client/out.h"
 #include "client/pack.h"
 #include "cql/rewrite.h"
@@ -224,7 +225,7 @@ static void dispatch(struct session *s, const struct cql_header *h, struct cql_v
 	r->prepared = TAKE_PTR(seen->prepared);
 	r->consistency = seen->consistency;
 	r->batch_type = seen->batch_type;
-	strncpy(r->keyspace, seen->keyspace, sizeof r->keyspace - 1);
+	text_copy(r->keyspace, sizeof r->keyspace, seen->keyspace);
 	r->head = *h;
 	r->head.flags &= (uint8_t)~CQL_FLAG_COMPRESSED;
 	r->stamped = seen->plan.stamp && !seen->has_timestamp;

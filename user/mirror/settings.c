@@ -1,5 +1,6 @@
 /* The message `config` becomes sites and apps. The keeper has checked the values for people; here they are checked for sense. */
 #include "base/log.h"
+#include "base/text.h"
 #include "mirror/world.h"
 
 #include <string.h>
@@ -98,7 +99,7 @@ static struct policy *policy_from(struct world *w, json_t *a)
 	p->frame = frame > 0 && frame < (json_int_t)CQL_MAX_BODY ? (uint32_t)frame : CQL_MAX_BODY;
 	json_array_foreach (list, i, e) {
 		if (json_string_value(e))
-			strncpy(p->exclude[p->n_exclude++], json_string_value(e), TABLE_CAP - 1);
+			text_copy(p->exclude[p->n_exclude++], TABLE_CAP, json_string_value(e));
 	}
 	return p;
 }
@@ -148,7 +149,7 @@ static void on_flag(void *ctx, struct app *a, const char *table, enum flag f)
 		return;
 	memcpy(n->app, a->name, sizeof n->app);
 	if (table)
-		strncpy(n->table, table, sizeof n->table - 1);
+		text_copy(n->table, sizeof n->table, table);
 	n->flag = f;
 	if (main_post(ctx, say_flag, n))
 		free(n);

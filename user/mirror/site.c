@@ -1,5 +1,7 @@
 #include "mirror/site.h"
 
+#include "base/text.h"
+
 #include <string.h>
 
 struct site *site_new(const char *name, const char *user, const char *password, const char *datacenter)
@@ -8,11 +10,11 @@ struct site *site_new(const char *name, const char *user, const char *password, 
 
 	if (!s)
 		return NULL;
-	strncpy(s->name, name, sizeof s->name - 1);
+	text_copy(s->name, sizeof s->name, name);
 	s->user = user ? strdup(user) : NULL;
 	s->password = password ? strdup(password) : NULL;
 	if (datacenter)
-		strncpy(s->datacenter, datacenter, sizeof s->datacenter - 1);
+		text_copy(s->datacenter, sizeof s->datacenter, datacenter);
 	s->datacenter_fixed = datacenter != NULL;
 	pthread_mutex_init(&s->lock, NULL);
 	return s;
