@@ -368,6 +368,18 @@ static int do_pins(struct captor *k)
 	return err;
 }
 
+/* Keep one link open, as a debugger's bpftool might. */
+static int do_hold(struct captor *k)
+{
+	char dir[PINS_PATH], path[PINS_PATH + 32];
+	int err = pins_dir(k->run_dir, k->app, dir);
+
+	if (err)
+		return err;
+	snprintf(path, sizeof path, "%s/link_connect4", dir);
+	return bpf_obj_get(path) < 0 ? -errno : 0;
+}
+
 static int do_quit(struct captor *k)
 {
 	k->quit = true;
@@ -403,6 +415,7 @@ static const struct {
 	{"watch", do_watch, false},
 	{"list", do_list, false},
 	{"pins", do_pins, false},
+	{"hold", do_hold, false},
 	{"quit", do_quit, false},
 };
 

@@ -2,6 +2,7 @@
 import errno
 import os
 import signal
+import socket
 import time
 
 from harness import N1, N2, N3, N6, PORT, same, until
@@ -74,6 +75,28 @@ def test_places_come_back(s):
         (a.close, a.reset, a.unspec)[i % 3](h)
         if i % 3 == 2:
             a.close(h)
+
+
+def test_places_come_back_from_failures(s):
+    """From connects that failed before a SYN, and from connections that died while the app keeps their sockets."""
+    c, path = s.attached(conns=3)
+    a = s.app(path)
+    for _ in range(5):
+        h = a.sock("6")
+        a.setopt(h, socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        same(a.connect(h, "::ffff:" + N1, PORT), errno.ENETUNREACH)
+        a.close(h)
+    held = a.open_many(N1, PORT, 3)
+    for h in held:
+        assert a.line(h).startswith("captured")
+    os.kill(c.mirrors[-1], signal.SIGKILL)
+    for h in held:
+        assert not a.echo(h), "its mirror is dead; what the app sends is answered by a reset"
+    c.mirror()
+    for _ in range(3):
+        h = a.sock("4")
+        same(a.connect(h, N1, PORT), 0)
+        assert a.line(h).startswith("captured")
 
 
 def test_other_netns(s):

@@ -78,6 +78,18 @@ def test_t1_refused_then_again(s):
     captured(a, h, "%s:%d" % (N1, PORT), N1)
 
 
+def test_t1_failed_then_elsewhere(s):
+    """A connect that failed after it was rewritten doesn't colour the next one, to an address that is none of Origin's."""
+    c, path = s.attached([N1])
+    a = s.app(path)
+    h = a.sock("6")
+    a.setopt(h, socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    same(a.connect(h, MAPPED1, PORT), errno.ENETUNREACH, "a mapped address on a V6ONLY socket, as without Seam")
+    same(a.connect(h, N6, PORT), 0)
+    same(a.line(h), "direct %s:%d" % (N6, PORT))
+    same(a.peer(h), [N6, PORT], "getpeername")
+
+
 def test_t2_mapped(s):
     c, path = s.attached()
     a = s.app(path)

@@ -112,6 +112,14 @@ def test_t13_detach_with_stopped_daemon(s):
     c.p.send_signal(signal.SIGCONT)
 
 
+def test_t13_detach_though_held(s):
+    """A link that somebody else holds open hooks nothing after the detach either."""
+    c, path = s.attached()
+    c.must("hold")
+    same(s.captor().must("unlink")["links"], 6)
+    same(s.app(path).visit(N1, PORT)["line"], D1)
+
+
 def test_t11_mirror_killed(s):
     """kill -9 under load: no connect is refused; only what was in the accept queue is cut."""
     c, path = s.attached()
