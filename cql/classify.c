@@ -128,21 +128,43 @@ static bool take_path(struct scan *s, struct cql_table *out)
 	return true;
 }
 
-static void take_table(struct scan *s)
+static void add_table(struct cql_class *c, const struct cql_table *t)
 {
-	struct cql_class *c = s->out;
-	struct cql_table t;
-
-	if (!take_path(s, &t))
-		return;
 	for (size_t i = 0; i < c->n_tables; i++)
-		if (cql_name_equal(c->tables[i].table, t.table) &&
-			cql_name_equal(c->tables[i].keyspace, t.keyspace))
+		if (cql_name_equal(&c->tables[i].table, &t->table) &&
+			cql_name_equal(&c->tables[i].keyspace, &t->keyspace))
 			return;
 	if (c->n_tables == CQL_MAX_TABLES)
 		c->more_tables = true;
 	else
-		c->tables[c->n_tables++] = t;
+		c->tables[c->n_tables++] = *t;
+}
+
+static void take_table(struct scan *s)
+{
+	struct cql_table t;
+
+	if (take_path(s, &t))
+		add_table(s->out, &t);
+}
+
+/* The table behind s->p; afterwards s->from is where to go on. Most are written word.word: that needs no tokens. */
+static void read_table(struct scan *s)
+{
+	const uint8_t *p = s->p + (s->p < s->end && *s->p == ' '), *dot, *end;
+
+	if (p < s->fence && cql_lex_begins[*p] == CQL_LEX_LETTER) {
+		dot = cql_lex_word_end(p, s->end, s->fence);
+		if (s->end - dot > 1 && *dot == '.' && cql_lex_begins[dot[1]] == CQL_LEX_LETTER) {
+			end = cql_lex_word_end(dot + 1, s->end, s->fence);
+			add_table(
+				s->out, &(struct cql_table){name(p, dot, false), name(dot + 1, end, false)});
+			s->from = s->p = end;
+			return;
+		}
+	}
+	take(s);
+	take_table(s);
 }
 
 static enum word word_of(const uint8_t *p, size_t n)
@@ -232,8 +254,7 @@ static enum before write_word(struct scan *s, const uint8_t *from, enum before b
 		s->out->lwt = true;
 	if (w != W_UPDATE && w != W_INTO && w != W_FROM)
 		return w == W_USING ? B_USING : B_OTHER;
-	take(s);
-	take_table(s);
+	read_table(s);
 	s->p = s->from;
 	return B_NAME;
 }
@@ -323,14 +344,13 @@ static void read_write(struct scan *s)
 
 static enum cql_kind read_begin(struct scan *s)
 {
-	if (take_word(s, "transaction"))
+	if (is_word(s, "transaction"))
 		return CQL_KIND_OTHER;
-	if (take_word(s, "counter"))
+	if (is_word(s, "counter"))
 		s->out->counter_batch = true;
-	else if (!take_word(s, "unlogged") && !is_word(s, "batch"))
+	else if (!is_word(s, "batch") && !is_word(s, "unlogged"))
 		return CQL_KIND_UNKNOWN;
-	take_word(s, "batch");
-	read_write(s);
+	read_write(s); /* BATCH itself is a word that doesn't matter */
 	return CQL_KIND_WRITE;
 }
 
@@ -349,8 +369,7 @@ static void read_table_after(struct scan *s, const char *word)
 			/* fall through */
 		case CQL_TOK_END:
 			s->p = p;
-			take(s);
-			take_table(s);
+			read_table(s);
 			return;
 		case CQL_TOK_SYMBOL:
 			if (*from == '(')
@@ -406,6 +425,7 @@ struct meaning {
 	enum how how;
 };
 
+/* The last one, if none is it. */
 static struct meaning find(const struct scan *s, const struct meaning *list)
 {
 	while (list->word && !is_word(s, list->word))

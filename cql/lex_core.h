@@ -70,7 +70,8 @@ static inline __attribute__((always_inline)) enum cql_token_kind cql_lex_step(
 		if (__builtin_expect_with_probability(cql_lex_begins[*p] == CQL_LEX_LETTER, 1, 0.6)) {
 			p = cql_lex_word_end(p, end, fence);
 			*at = p;
-			if (p - *from == 8 && p < end && *p == '-' && cql_lex_is_uuid(*from, end)) {
+			if (__builtin_expect(p - *from == 8, 0) && p < end && *p == '-' &&
+				cql_lex_is_uuid(*from, end)) {
 				*at = *from + 36;
 				return CQL_TOK_NUMBER;
 			}

@@ -2,13 +2,13 @@
 #include <string.h>
 
 /* One byte of the name, folded; *at goes on. */
-static inline uint8_t next_folded(struct cql_name n, size_t *at)
+static inline uint8_t next_folded(const struct cql_name *n, size_t *at)
 {
-	uint8_t c = n.text.p[(*at)++];
+	uint8_t c = n->text.p[(*at)++];
 
-	if (n.quoted && c == '"' && *at < n.text.n && n.text.p[*at] == '"')
+	if (n->quoted && c == '"' && *at < n->text.n && n->text.p[*at] == '"')
 		++*at;
-	else if (!n.quoted && c >= 'A' && c <= 'Z')
+	else if (!n->quoted && c >= 'A' && c <= 'Z')
 		c |= 0x20;
 	return c;
 }
@@ -18,19 +18,21 @@ bool cql_name_is(struct cql_name n, const char *folded)
 	size_t at = 0;
 
 	while (at < n.text.n && *folded)
-		if (next_folded(n, &at) != (uint8_t)*folded++)
+		if (next_folded(&n, &at) != (uint8_t)*folded++)
 			return false;
 	return at == n.text.n && !*folded;
 }
 
-bool cql_name_equal(struct cql_name a, struct cql_name b)
+bool cql_name_equal(const struct cql_name *a, const struct cql_name *b)
 {
 	size_t i = 0, k = 0;
 
-	while (i < a.text.n && k < b.text.n)
+	if (!a->quoted && !b->quoted && a->text.n != b->text.n)
+		return false;
+	while (i < a->text.n && k < b->text.n)
 		if (next_folded(a, &i) != next_folded(b, &k))
 			return false;
-	return i == a.text.n && k == b.text.n;
+	return i == a->text.n && k == b->text.n;
 }
 
 size_t cql_name_fold(struct cql_name n, char *out, size_t cap)
@@ -38,7 +40,7 @@ size_t cql_name_fold(struct cql_name n, char *out, size_t cap)
 	size_t at = 0, len = 0;
 
 	while (at < n.text.n) {
-		uint8_t c = next_folded(n, &at);
+		uint8_t c = next_folded(&n, &at);
 
 		if (len + 1 < cap)
 			out[len] = (char)c;

@@ -12,7 +12,7 @@ struct cql_name {
 /* Is the name, folded as CQL folds it, exactly this? */
 bool cql_name_is(struct cql_name n, const char *folded);
 /* Do two spellings name the same thing? */
-bool cql_name_equal(struct cql_name a, struct cql_name b);
+bool cql_name_equal(const struct cql_name *a, const struct cql_name *b);
 /* Write the folded name and NUL; names that don't fit are cut. Returns its length before cutting. */
 size_t cql_name_fold(struct cql_name n, char *out, size_t cap);
 /* The exact list of system and virtual keyspaces, Cassandra's, DSE's and Scylla's (a user's keyspace named system_x is not among them). */

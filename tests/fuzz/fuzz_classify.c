@@ -55,8 +55,8 @@ static void check_class(struct cql_view text, const struct cql_class *c)
 		CHECK(inside(c->tables[i].table.text, text) && inside(c->tables[i].keyspace.text, text));
 		CHECK(cql_name_fold(c->tables[i].table, folded, sizeof(folded)) <= c->tables[i].table.text.n);
 		for (size_t k = 0; k < i; k++)
-			CHECK(!cql_name_equal(c->tables[i].table, c->tables[k].table) ||
-				!cql_name_equal(c->tables[i].keyspace, c->tables[k].keyspace));
+			CHECK(!cql_name_equal(&c->tables[i].table, &c->tables[k].table) ||
+				!cql_name_equal(&c->tables[i].keyspace, &c->tables[k].keyspace));
 	}
 }
 
