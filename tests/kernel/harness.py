@@ -109,8 +109,13 @@ class App:
         if self.pid:
             self.io.close()
             self.conn.close()
-            os.waitpid(self.pid, 0)
-            self.pid = 0
+            pid, self.pid = self.pid, 0
+            try:
+                until("an app process ends", lambda: os.waitpid(pid, os.WNOHANG)[0], 3)
+            except AssertionError:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+                raise
 
 
 class Captor:
@@ -275,7 +280,10 @@ class Stage:
             if p.wait(10):
                 bad.append("a foreign program was not detached")
         for a in self.apps:
-            a.end()
+            try:
+                a.end()
+            except AssertionError as e:
+                bad.append(str(e))
         for c in self.captors:
             try:
                 c.end()
@@ -352,6 +360,7 @@ def play(name, test, limit, w):
         at = traceback.extract_tb(e.__traceback__)
         here = [f for f in at if "test_" in f.filename] or at
         out.update(state="fail", why="%s:%d: %s: %s" % (os.path.basename(here[-1].filename), here[-1].lineno, type(e).__name__, e))
+    signal.alarm(limit)
     try:
         bad = stage.end() if stage else []
     except BaseException as e:

@@ -237,6 +237,7 @@ def test_nested(s):
     # Refused by the inner one is refused: the outer takes no place for it.
     os.kill(inner.mirrors[-1], signal.SIGKILL)
     inner.must("policy", "closed")
+    until("its end is seen", lambda: not inner.must("gate")["listener4"])
     same(b.visit(N1, PORT)["errno"], errno.ECONNREFUSED)
     same(outer.through("captured"), 2)
     outer.must("drop")
