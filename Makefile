@@ -90,12 +90,13 @@ build/%: build/release/%
 	$(call say,CP,$@)cp -f $< $@
 debug-programs: ; $(Q)$(MAKE) MODE=debug $(addprefix build/debug/,$(PROGRAMS)) ## the same with ASan and UBSan, in build/debug/
 
+include tools/lab/lab.mk
 include tests/tests.mk
 
 # ---- what a user types
 deps: ## install what is missing, from the distribution's packages (root)
 	$(Q)tools/deps
-lab: ; $(Q)tools/deps $(if $(CASSANDRA),test,lab) && $(MAKE) -j$$(nproc) all lab-tools && tools/lab/lab ## the whole journey in one command (CASSANDRA=5.0 for real clusters)
+lab: ; $(Q)tools/deps $(if $(CASSANDRA),test,lab) && $(MAKE) -j$$(nproc) all lab-tools && tools/lab/lab $(if $(CASSANDRA),--cassandra $(CASSANDRA)) ## the whole journey in one command (CASSANDRA=5.0 for real clusters)
 install: all ## into DESTDIR, PREFIX
 	install -D -m 755 build/seamd $(DESTDIR)$(PREFIX)/sbin/seamd
 	install -D -m 755 build/seam $(DESTDIR)$(PREFIX)/bin/seam
