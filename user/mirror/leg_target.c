@@ -203,6 +203,8 @@ void leg_target_tick(struct leg *l, uint64_t now)
 		leg_sync_keyspace(l);
 		if (l->state == LEG_READY && l->zombies > LEG_ZOMBIES_MAX)
 			leg_target_lost(l, "too many answers are missing");
+		else if (l->state == LEG_READY && l->zombies && now - l->heard_ns > s->policy->request_timeout_ns)
+			leg_target_lost(l, "silent"); /* frozen, or gone without a word: another node may do better */
 		break;
 	case LEG_DIALING:
 	case LEG_RELAYING:
