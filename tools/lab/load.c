@@ -231,9 +231,9 @@ static void send_due(double seconds)
 		L.due = L.rate / 10 + 1;
 	for (; L.due >= 1; L.due--)
 		one(p); /* on one connection, so that requests are pipelined */
-	for (unsigned i = 0; i < L.n_slots && L.rewriting; i++)
-		for (p = next_peer(); p && L.again_next <= L.again_to && L.again_outstanding < REWRITE_MAX;)
-			ask(p, L.again_next++, true, true);
+	p = L.rewriting ? next_peer() : NULL;
+	while (p && L.again_next <= L.again_to && L.again_outstanding < REWRITE_MAX)
+		ask(p, L.again_next++, true, true);
 	if (L.rewriting && L.again_next > L.again_to && !L.again_outstanding) {
 		L.rewriting = false;
 		say("rewritten");

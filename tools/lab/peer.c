@@ -71,7 +71,7 @@ static void over(struct peer *p, const char *why)
 	p->ops.on_end(p->ctx, p, was_up, why);
 }
 
-static void send(struct peer *p, uint8_t opcode, int16_t stream, struct cql_writer *body)
+static void transmit(struct peer *p, uint8_t opcode, int16_t stream, struct cql_writer *body)
 {
 	struct cql_writer out = OUT_EMPTY;
 	struct cql_header h = {.version = p->o.version, .opcode = opcode, .stream = stream};
@@ -90,7 +90,7 @@ static void prepare(struct peer *p, const char *text)
 	struct cql_writer b = OUT_EMPTY;
 
 	cql_prepare_write(&b, p->o.version, cql_view_of(text), (struct cql_view){0});
-	send(p, CQL_PREPARE, 0, &b);
+	transmit(p, CQL_PREPARE, 0, &b);
 }
 
 static bool learn(struct peer *p, struct cql_view body, struct statement *s)
@@ -246,7 +246,7 @@ static void on_open(void *ctx)
 
 	p->state = WANT_READY;
 	cql_startup_write(&b, CQL_COMPRESSION_NONE, cql_view_of("lab-load"), cql_view_of(SEAM_VERSION));
-	send(p, CQL_STARTUP, 0, &b);
+	transmit(p, CQL_STARTUP, 0, &b);
 }
 
 static void on_end(void *ctx, int err)
@@ -335,7 +335,7 @@ int peer_ask(struct peer *p, int64_t id, bool write, bool again)
 		p->requests[i] = (struct peer_request){id, write, again, clock_mono_ns()};
 		p->outstanding++;
 		write_execute(p, &b, id, write);
-		send(p, CQL_EXECUTE, i, &b);
+		transmit(p, CQL_EXECUTE, i, &b);
 		return 0;
 	}
 	return -ENOBUFS;
