@@ -13,9 +13,13 @@ static void answer(struct keeper_line *l, json_int_t id, const char *refused)
 
 static const char *listen_on(struct door *d, json_t *msg, int fds[CHANNEL_FDS], unsigned n)
 {
-	if (n != 4)
-		return "listen needs four descriptors";
-	int v4 = TAKE_FD(fds[0]), v6 = TAKE_FD(fds[1]), flows = TAKE_FD(fds[2]), hb = TAKE_FD(fds[3]);
+	bool v6_too = !json_is_false(json_object_get(msg, "v6")); /* a host may have no IPv6 */
+	unsigned at = v6_too ? 2 : 1;
+
+	if (n != (v6_too ? 4 : 3))
+		return "listen came with a wrong number of descriptors";
+	int v4 = TAKE_FD(fds[0]), v6 = v6_too ? TAKE_FD(fds[1]) : -1;
+	int flows = TAKE_FD(fds[at]), hb = TAKE_FD(fds[at + 1]);
 	unsigned bank = (unsigned)json_integer_value(json_object_get(msg, "bank"));
 	if (door_open(d, v4, v6, flows, hb, bank))
 		return "cannot listen";
