@@ -54,6 +54,12 @@ void object_map_pin(const struct capture *c, size_t i, char out[PINS_PATH + 32])
 	snprintf(out, PINS_PATH + 32, "%s/map_%s", c->dir, bpf_map__name(object_map(c, i)));
 }
 
+/* The mirror is forked from this process: what it may write to, it is given on purpose. */
+static int keep_from_child(void *page, size_t len)
+{
+	return madvise(page, len, MADV_DONTFORK) ? -errno : 0;
+}
+
 int object_policy_write(struct capture *c, const struct abi_policy *p)
 {
 	__u32 zero = 0;
@@ -66,8 +72,11 @@ int object_policy_write(struct capture *c, const struct abi_policy *p)
 
 int object_beat(struct capture *c)
 {
+	int err;
+
 	heartbeat_unmap(&c->beat);
-	return heartbeat_map(bpf_map__fd(c->skel->maps.heartbeat), c->policy.bank, &c->beat);
+	err = heartbeat_map(bpf_map__fd(c->skel->maps.heartbeat), c->policy.bank, &c->beat);
+	return err ? err : keep_from_child(c->beat.page, sizeof(struct abi_heartbeat) * ABI_BANKS);
 }
 
 uint64_t object_linked(const char *dir)
@@ -262,6 +271,9 @@ static int map_memory(struct capture *c, struct reason *why)
 	if (page == MAP_FAILED)
 		return reason_set(why, -errno, "mapping the counters: %s", strerror(errno));
 	c->through = page;
+	err = keep_from_child(page, THROUGH_BYTES);
+	if (err)
+		return reason_set(why, err, "mapping the counters: %s", strerror(-err));
 	c->ring = ring_buffer__new(bpf_map__fd(c->skel->maps.events), object_event, c, NULL);
 	if (!c->ring)
 		return reason_set(why, -errno, "opening the event ring: %s", strerror(errno));
