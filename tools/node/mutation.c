@@ -191,7 +191,8 @@ static int make_where(struct maker *m)
 		return -EINVAL;
 	for (uint32_t i = 0; i < n; i++) {
 		if (rows && w->n_prefix + in + w->n_slice == 0) {
-			add(m, MUTATION_DELETE_PARTITION, &keys[i]);
+			/* its only row, when it has no clustering: what a condition looks at */
+			add(m, MUTATION_DELETE_PARTITION, &keys[i])->has_row = t->n_clustering == 0;
 		} else if (rows && !full) {
 			struct mutation *u = add(m, MUTATION_DELETE_RANGE, &keys[i]);
 
@@ -260,7 +261,8 @@ static int apply_one(const struct exec *x, const struct mutation *m)
 {
 	struct store *s = &m->s->table->store;
 	struct partition *p = store_partition(s, m->key.token, m->key.key, true);
-	struct row *r = m->has_row ? store_row(s, p, &m->from, true) : NULL;
+	struct row *r =
+		m->has_row && m->kind < MUTATION_DELETE_PARTITION ? store_row(s, p, &m->from, true) : NULL;
 
 	switch (m->kind) {
 	case MUTATION_DELETE_PARTITION:

@@ -55,9 +55,9 @@ static int plan_partition(struct stmt *s, struct where *w, struct arena *a, stru
 					"Equal",
 					t->columns[i].name);
 		} else if (r && s->kind == STMT_SELECT && !s->filtering) {
-			return problem_invalid(
-				why, "Only EQ and IN relation are supported on the partition key (unless you "
-				     "use the token() function or allow filtering)");
+			return problem_invalid(why,
+				"Only EQ and IN relation are supported on the partition key (unless you "
+				"use the token() function or allow filtering)");
 		}
 	}
 	if (found == t->n_partition && !w->n_token)
