@@ -4,7 +4,7 @@
  * Found by sock_diag in the caller's network namespace: TCP sockets in SYN_SENT or ESTABLISHED (or CLOSE_WAIT: the app may still
  * write) whose peer is one of the endpoints, and whose socket's cgroup is at or below the app's, or which a process of that cgroup
  * holds (a socket keeps for ever the cgroup it was made in: one that was made before its process joined shows another). Captured
- * connections have the listener as their peer, and so are none of these. Root. One dump costs about 1 µs a socket of the host;
+ * connections have the listener as their peer, and so are none of these. Root. One dump costs 1 to 2 µs for each socket of the host;
  * /proc is read only when a socket to an endpoint with a strange cgroup exists.
  */
 #pragma once
