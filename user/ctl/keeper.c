@@ -397,7 +397,8 @@ int keeper_run(const struct config *c, const struct keeper_env *env)
 		.signal_fd = -1,
 		.run_lock = -1,
 		.state_lock = -1,
-		.started_ns = clock_mono_ns()};
+		.started_ns = clock_mono_ns(),
+		.patience_ns = env->patience_ns ? env->patience_ns : MIRROR_PATIENCE_NS};
 	struct reason why = {"no memory"};
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 

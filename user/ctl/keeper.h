@@ -41,6 +41,7 @@ struct keeper_event {
 };
 
 struct keeper_env {
+	uint64_t patience_ns; /* how long a mirror may be silent; 0: 10 s */
 	int (*capture_open)(const char *run_dir, const char *app, struct capture **out, struct reason *why);
 	void (*capture_close)(struct capture *c);
 	bool (*capture_resumed)(const struct capture *c);

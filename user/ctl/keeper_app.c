@@ -13,9 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PENDING_NS         (10 * SECOND_NS)
-#define LISTEN_PATIENCE_NS MIRROR_PATIENCE_NS
-#define EVENTS_AT_ONCE     256
+#define PENDING_NS     (10 * SECOND_NS)
+#define EVENTS_AT_ONCE 256
 
 struct state_app *keeper_app_state(const struct keeper_app *a)
 {
@@ -284,7 +283,7 @@ static int ask_to_listen(struct keeper_app *a)
 	fds[n++] = k->env->heartbeat_fd(a->capture);
 	err = keeper_ask(k->mirror, "listen",
 		json_pack("{s:s, s:i, s:b}", "app", a->c->name, "bank", (int)l.bank, "v6", l.fd6 >= 0), fds,
-		(unsigned)n, LISTEN_PATIENCE_NS, on_listening, a);
+		(unsigned)n, a->k->patience_ns, on_listening, a);
 	/* Ours go at once, or the gate would outlive the mirror. */
 	close(l.fd4);
 	if (l.fd6 >= 0)
@@ -321,7 +320,7 @@ static int restore_phase(struct keeper_app *a)
 	if (!a->busy && a->k->mirror) {
 		int err = keeper_ask(a->k->mirror, "phase",
 			json_pack("{s:s, s:s}", "app", a->c->name, "phase", phases_name(p)), NULL, 0,
-			MIRROR_PATIENCE_NS + a->c->request_timeout * 1000000, on_phase_restored, a);
+			a->k->patience_ns + a->c->request_timeout * 1000000, on_phase_restored, a);
 		if (err)
 			return put_off(a, err, strerror(-err));
 		a->busy = true;
@@ -537,7 +536,7 @@ void keeper_app_tick(struct keeper_app *a)
 	keeper_app_step(a);
 	keeper_app_count(a);
 	if (a->listening && m && !a->k->env->gate_state(a->capture, &g) && g.oldest_ns != UINT64_MAX &&
-		g.oldest_ns > MIRROR_PATIENCE_NS)
+		g.oldest_ns > a->k->patience_ns)
 		keeper_mirror_kill(m, "a worker has been silent for 10 s");
 	keeper_gap_tick(a);
 }

@@ -64,6 +64,9 @@ static void take_over(struct keeper *k, const char *path)
 	list_push(&k->elders, &m->link);
 	log_info("elder_taken_over", "pid=%d", m->pid);
 	keeper_tell(m, "config", keeper_config_json(k));
+	for (size_t i = 0; i < k->config->n_apps; i++)
+		if (!k->apps[i].want)
+			keeper_tell(m, "unlisten", json_pack("{s:s}", "app", k->config->apps[i].name));
 	keeper_mirror_tick(m, clock_mono_ns()); /* asks for its status: no answer, no elder */
 }
 

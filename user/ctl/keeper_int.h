@@ -115,7 +115,7 @@ struct keeper {
 	unsigned workers, backoff_ms, next_ask;
 	struct keeper_cluster *clusters;
 	struct keeper_app *apps;
-	uint64_t started_ns, kept_ns;
+	uint64_t started_ns, kept_ns, patience_ns;
 	bool ready, stopping;
 };
 

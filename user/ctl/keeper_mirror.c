@@ -65,7 +65,8 @@ int keeper_ask(struct keeper_mirror *m, const char *op, json_t *fields, const in
 
 void keeper_tell(struct keeper_mirror *m, const char *op, json_t *fields)
 {
-	int err = keeper_ask(m, op, fields, NULL, 0, MIRROR_PATIENCE_NS, forget, NULL);
+	/* Nobody waits for it, and a phase may take its time. */
+	int err = keeper_ask(m, op, fields, NULL, 0, 10 * m->k->patience_ns, forget, NULL);
 
 	if (err)
 		log_warn(
@@ -276,7 +277,7 @@ void keeper_mirror_start(struct keeper *k)
 	err = keeper_mirror_open(m, fd);
 	if (!err)
 		err = keeper_ask(
-			m, "config", keeper_config_json(k), NULL, 0, MIRROR_PATIENCE_NS, on_configured, m);
+			m, "config", keeper_config_json(k), NULL, 0, k->patience_ns, on_configured, m);
 	if (err)
 		keeper_mirror_kill(m, strerror(-err));
 }
@@ -327,7 +328,7 @@ void keeper_mirror_tick(struct keeper_mirror *m, uint64_t now)
 	}
 	if (!m->configured && !m->elder)
 		return;
-	int err = keeper_ask(m, "status", NULL, NULL, 0, MIRROR_PATIENCE_NS, on_status, m);
+	int err = keeper_ask(m, "status", NULL, NULL, 0, m->k->patience_ns, on_status, m);
 	if (err && err != -EPIPE)
 		keeper_mirror_kill(m, strerror(-err));
 }

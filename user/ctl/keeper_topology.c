@@ -61,6 +61,27 @@ static void take_versions(struct keeper *k, struct keeper_cluster *c, const json
 	}
 }
 
+/* Said once for each kind of trouble: the mirror tries again and again. */
+static void trouble(struct keeper_cluster *c, const char *error)
+{
+	if (strcmp(c->error, error))
+		log_warn("cluster_unreachable", "cluster=%s error=" LOGV, c->c->name, log_quote(error));
+	snprintf(c->error, sizeof c->error, "%s", error);
+}
+
+static void retarget(struct keeper_app *a)
+{
+	struct endpoint *e = NULL;
+	size_t n = 0;
+	int err = keeper_endpoints(a, &e, &n);
+
+	if (!err)
+		err = a->k->env->targets_replace(a->capture, e, n);
+	if (err)
+		log_error("endpoints_not_set", "app=%s error=" LOGV, a->c->name, log_quote(strerror(-err)));
+	free(e);
+}
+
 void keeper_topology(struct keeper *k, const json_t *message)
 {
 	struct keeper_cluster *c = find(k, json_string_value(json_object_get(message, "cluster")));
@@ -70,11 +91,9 @@ void keeper_topology(struct keeper *k, const json_t *message)
 		return;
 	c->heard = true;
 	if (!json_is_true(json_object_get(message, "ok"))) {
-		snprintf(c->error, sizeof c->error, "%s", error ? error : "unknown error");
-		log_warn("cluster_unreachable", "cluster=%s error=" LOGV, c->c->name, log_quote(c->error));
+		trouble(c, error ? error : "unknown error");
 	} else if (take_endpoints(c, json_object_get(message, "endpoints"))) {
-		snprintf(c->error, sizeof c->error, "its list of nodes makes no sense");
-		log_warn("cluster_unreachable", "cluster=%s error=" LOGV, c->c->name, log_quote(c->error));
+		trouble(c, "its list of nodes makes no sense");
 	} else {
 		c->error[0] = 0;
 		take_versions(k, c, json_object_get(message, "versions"));
@@ -82,15 +101,8 @@ void keeper_topology(struct keeper *k, const json_t *message)
 	}
 	for (size_t i = 0; i < k->config->n_apps; i++) {
 		struct keeper_app *a = &k->apps[i];
-		struct endpoint *e = NULL;
-		size_t n = 0;
-		if (a->origin == c && a->capture && c->n_endpoints && !keeper_endpoints(a, &e, &n)) {
-			int err = k->env->targets_replace(a->capture, e, n);
-			if (err)
-				log_error("endpoints_not_set", "app=%s error=" LOGV, a->c->name,
-					log_quote(strerror(-err)));
-		}
-		free(e);
+		if (a->origin == c && a->capture && c->n_endpoints)
+			retarget(a);
 		if (a->origin == c || a->target == c)
 			keeper_app_step(a);
 	}
