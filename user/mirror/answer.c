@@ -25,18 +25,17 @@ static void send_error(struct session *s, int16_t stream, const struct cql_serve
 	else
 		s->front.out.failed = true;
 	out_free(&w);
-	STAT_ADD(s->stats->failed, 1);
 }
 
 void answer_error(struct session *s, int16_t stream, int32_t code, const char *text)
 {
+	STAT_ADD(s->stats->failed, 1);
 	send_error(s, stream, &(struct cql_server_error){.code = code, .message = cql_view_of(text)});
 }
 
 void answer_unprepared(struct session *s, int16_t stream, struct cql_view id)
 {
 	/* Not counted as failed: the driver prepares again and the request goes through. */
-	atomic_fetch_sub_explicit(&s->stats->failed, 1, memory_order_relaxed);
 	send_error(s, stream,
 		&(struct cql_server_error){.code = CQL_E_UNPREPARED,
 			.message = cql_view_of("Prepared statement is not known here"),
@@ -95,6 +94,7 @@ void answer_timeout(struct inflight *r)
 		e.message = cql_view_of("No answer from the cluster in time");
 		break;
 	}
+	STAT_ADD(r->s->stats->failed, 1);
 	send_error(r->s, r->client_stream, &e);
 }
 
