@@ -21,11 +21,10 @@ check: ## unit tests and the house's rules; no root, seconds
 	tests/check/run $(CHECK_BUILT) $(UNIT)
 .PHONY: unit-build check
 
--include tests/kernel/kernel.mk tests/mirror/mirror.mk tests/cluster/cluster.mk tests/fuzz/fuzz.mk tests/sim/sim.mk
-PARTS := check $(if $(wildcard tests/kernel/kernel.mk),kernel-test) $(if $(wildcard tests/mirror/mirror.mk),mirror-test) $(if $(wildcard tests/sim/sim.mk),sim-test) \
-  $(if $(wildcard tests/fuzz/fuzz.mk),fuzz-smoke) $(if $(wildcard tests/cluster/cluster.mk),cluster-test)
+include tests/kernel/kernel.mk tests/mirror/mirror.mk tests/node/node.mk tests/cluster/cluster.mk tests/fuzz/fuzz.mk
+PARTS := check kernel-test mirror-test node-test fuzz-smoke cluster-test
 fuzz-smoke: ; $(Q)$(MAKE) -j$$(nproc) fuzz SECONDS=1
-test: ## everything: check, kernel, fuzz, real Cassandra (root)
+test: ## everything: check, kernel, mirror, node, fuzz, real Cassandra (root)
 	$(Q)tools/deps test
 	$(Q)tests/run $(PARTS)
 .PHONY: test fuzz-smoke
