@@ -15,7 +15,6 @@ import fake
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROGRAM = os.path.join(HERE, "..", "..", "build", "debug", "tests", "mirror", "rig")
-STATUS = {"reads": 0, "writes": 0, "other": 0, "failed": 0}
 
 
 def until(condition, what, timeout=8):
@@ -170,7 +169,7 @@ class Rig:
         """Counters come to `want`: reads, writes, failed, failed_writes, diverged, lwt … exactly."""
         def flat():
             s = self.status()
-            out = dict(s["requests"], **s["unmirrored"], **{k: v for k, v in s["target"].items()})
+            out = dict(s["requests"], **s["target"], **{"unmirrored_other" if k == "other" else k: v for k, v in s["unmirrored"].items()})
             out.update({k: v for k, v in s.items() if not isinstance(v, dict)})
             return out
         end = time.monotonic() + 3

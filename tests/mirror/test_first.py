@@ -1,11 +1,9 @@
 """The simplest conversation, end to end."""
-from rig import Rig
-import cql
 
 
-def test_conversation(rig=None):
+def test_conversation(new):
     """OPTIONS, STARTUP, a read and a write pass in every version, and the write lands on both clusters."""
-    rig = Rig()
+    rig = new()
     for version in (3, 4, 5):
         c = rig.client(version, ready=False)
         c.options()
@@ -16,4 +14,3 @@ def test_conversation(rig=None):
         assert len(rig.target.seen("VALUES (%d)" % version)) == 1
     assert not rig.target.seen("SELECT k FROM ks.t")
     rig.expect(reads=3, writes=3, failed=0, total=3, open=3, failed_writes=0, diverged=0, state="up")
-    return rig
