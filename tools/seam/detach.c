@@ -54,8 +54,8 @@ static int run(struct cli *cli, int argc, char **argv)
 		snprintf(path, sizeof path, "%s/seamd.sock", c->run_dir);
 		cli->socket = path;
 	}
-	int r = client_try(cli, json_pack("{s:s, s:s, s:b}", "verb", "detach", "app", app, "force", force),
-		15, &data, &absent);
+	int r = client_try(cli, json_pack("{s:s, s:s, s:b}", "verb", "detach", "app", app, "force", force), 5,
+		&data, &absent);
 	if (absent) {
 		if (!c && config_load(CONFIG_FILE, CONFIG_NO_SECRETS, &c, &why))
 			r = cli_fail(EXIT_ABSENT, "%s; --config names the daemon's folders", why.text);

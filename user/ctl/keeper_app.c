@@ -534,6 +534,8 @@ void keeper_app_tick(struct keeper_app *a)
 	struct keeper_mirror *m = a->k->mirror;
 
 	keeper_app_step(a);
+	if (a->attach_request)
+		control_progress(a->attach_request, a->reason);
 	keeper_app_count(a);
 	if (a->listening && m && !a->k->env->gate_state(a->capture, &g) && g.oldest_ns != UINT64_MAX &&
 		g.oldest_ns > a->k->patience_ns)

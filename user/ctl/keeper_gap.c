@@ -102,6 +102,7 @@ void keeper_flag(struct keeper *k, const json_t *message)
 		log_error("flag_not_kept", "app=%s error=" LOGV, app, log_quote(strerror(-new)));
 	if (new <= 0)
 		return;
-	log_warn("flagged", "app=%s table=" LOGV " reason=%s", app, log_quote(table ? table : "*"), reason);
+	log_debug(
+		"flag_kept", "app=%s table=" LOGV " reason=%s", app, log_quote(table ? table : "*"), reason);
 	keeper_save_or_log(k);
 }

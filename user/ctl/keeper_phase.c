@@ -55,7 +55,6 @@ static void commit(struct change *c)
 	struct keeper_app *a = c->app;
 	struct state_app *s = keeper_app_state(a);
 	struct state_app before = *s;
-	int64_t t0 = clock_wall_us();
 	struct reason why;
 
 	s->previous = keeper_app_phase(a);
@@ -77,7 +76,7 @@ static void commit(struct change *c)
 		phases_name(s->previous));
 	keeper_app_count(a);
 	keeper_gap_tick(a);
-	control_answer(c->request, 0, phase_json(a, NULL, t0), NULL);
+	control_answer(c->request, 0, phase_json(a, NULL, clock_wall_us()), NULL);
 }
 
 static void finish(struct change *c)

@@ -206,8 +206,6 @@ static void attach(
 		a->decided = false;
 	keeper_app_watch(a);
 	keeper_app_step(a);
-	if (a->attach_request)
-		control_progress(r, a->reason);
 }
 
 static void verb_attach(

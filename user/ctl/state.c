@@ -1,6 +1,7 @@
 #include "ctl/state.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static void app_free(struct state_app *a)
@@ -90,7 +91,10 @@ int state_gap_open(struct state_app *a, int64_t from, const char *reason)
 	if (last && !last->to)
 		return -EALREADY;
 	if (last && from <= last->to) {
+		size_t n = strlen(last->reason);
 		last->to = 0;
+		if (!strstr(last->reason, reason) && n + 2 + strlen(reason) < STATE_REASON)
+			sprintf(last->reason + n, ", %s", reason);
 		return 0;
 	}
 	if (a->n_gaps ==

@@ -127,7 +127,7 @@ static int gap(const char *reason)
 	const json_t *last = n ? json_array_get(gaps, n - 1) : NULL;
 	int r = !n ? -1 : json_is_null(json_object_get(last, "to")) ? 1 : 0;
 
-	if (n && reason && strcmp(member(last, "reason"), reason))
+	if (n && reason && !strstr(member(last, "reason"), reason))
 		r = -2;
 	json_decref(a);
 	return r;

@@ -165,6 +165,7 @@ static void gaps(void **state)
 	assert_true(state_gap_close(&a, 30));
 	assert_int_equal(state_gap_open(&a, 25, "z"), 0); /* overlaps: the same gap goes on */
 	assert_int_equal(a.n_gaps, 1);
+	assert_string_equal(a.gaps[0].reason, "x, z");
 	assert_true(state_gap_close(&a, 40));
 	for (int i = 1; i <= STATE_GAPS + 10; i++) {
 		assert_int_equal(state_gap_open(&a, 100 * i, "x"), 0);
