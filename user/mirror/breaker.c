@@ -31,7 +31,8 @@ void breaker_failed(struct breaker *b, uint64_t now)
 	/* Many legs fail at once when a cluster goes: only the first of a round, or the probe, makes the pause longer. */
 	if (now >= atomic_load(&b->open_until)) {
 		pause = pause ? pause * 2 : BREAKER_MIN_NS;
-		atomic_store(&b->pause, pause > BREAKER_MAX_NS ? BREAKER_MAX_NS : pause);
+		pause = pause > BREAKER_MAX_NS ? BREAKER_MAX_NS : pause;
+		atomic_store(&b->pause, pause);
 		atomic_store(&b->open_until, now + pause);
 	}
 	atomic_store(&b->probing, false);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define SCHEMA_TIMEOUT_NS 75000000000ull /* TRUNCATE and DDL: request_timeout does not apply to them */
+#define SCHEMA_WAIT_NS    10000000000ull /* for Target's answer and agreement, once Origin has answered */
 
 struct inflight *inflight_new(struct session *s, const struct cql_header *h, const struct plan *plan)
 {
@@ -224,7 +225,9 @@ void inflight_settle(struct inflight *r, enum cluster which, enum outcome outcom
 	if (r->done)
 		return;
 	r->part[which].outcome = outcome;
-	if (which == ORIGIN && outcome == OUTCOME_OK && r->policy->failure == FAILURE_COUNT)
+	if (which == ORIGIN && r->plan.rule == RULE_SCHEMA)
+		r->late_ns = r->s->w->now_ns + SCHEMA_WAIT_NS;
+	else if (which == ORIGIN && outcome == OUTCOME_OK && r->policy->failure == FAILURE_COUNT)
 		r->late_ns = r->s->w->now_ns + r->policy->follower_wait_ns;
 	const struct merge_in in = merge_in_of(r, false);
 	const struct merge_out out = merge_decide(&in);
@@ -247,7 +250,13 @@ bool inflight_tick(struct inflight *r, uint64_t now)
 		inflight_settle(r, ORIGIN, OUTCOME_SILENT, NULL, none);
 		return true;
 	}
-	if (r->answered || !r->late_ns || now < r->late_ns || r->plan.rule != RULE_WRITE)
+	if (r->answered || !r->late_ns || now < r->late_ns)
+		return false;
+	if (r->plan.rule == RULE_SCHEMA) {
+		inflight_settle(r, TARGET, OUTCOME_SILENT, NULL, none);
+		return true;
+	}
+	if (r->plan.rule != RULE_WRITE)
 		return false;
 	const struct merge_in in = merge_in_of(r, true);
 	const struct merge_out out = merge_decide(&in);

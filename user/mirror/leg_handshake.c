@@ -61,7 +61,7 @@ static void ready(struct leg *l)
 	breaker_ok(&l->s->app->breaker);
 	l->admitted = false;
 	l->why[0] = 0;
-	leg_drain(l);
+	leg_sync_keyspace(l); /* the client may have moved on meanwhile; then what waited goes */
 }
 
 /* Logged in: first into the session's keyspace, then anything. */

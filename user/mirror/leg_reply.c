@@ -123,6 +123,7 @@ static void part_answered(struct leg *l, struct part *p, const struct cql_header
 	struct cql_server_error e;
 	struct cql_error err;
 	enum outcome o = OUTCOME_OK;
+	bool moved = false;
 
 	if (!open_body(l, h, body, &plain, &proper)) {
 		out_free(&plain);
@@ -139,7 +140,8 @@ static void part_answered(struct leg *l, struct part *p, const struct cql_header
 	}
 	if (l->which == ORIGIN && h->opcode == CQL_RESULT) {
 		int kind = cql_result_kind(proper);
-		if (kind == CQL_SET_KEYSPACE)
+		moved = kind == CQL_SET_KEYSPACE;
+		if (moved)
 			learn_keyspace(l, proper);
 		else if (kind == CQL_PREPARED && r->opcode == CQL_PREPARE)
 			learn_prepared(r, proper);
@@ -157,9 +159,10 @@ static void part_answered(struct leg *l, struct part *p, const struct cql_header
 	} else if (l->which == TARGET && r->plan.rule == RULE_SCHEMA && o == OUTCOME_OK) {
 		leg_agree(l, r);
 	} else {
-		bool use = r->plan.rule == RULE_USE;
+		/* A USE that failed lifts the barrier too; one that was asked before Target was mirrored moves the leg as well. */
+		bool follow = moved || r->plan.rule == RULE_USE;
 		inflight_settle(r, l->which, o, h, body);
-		if (use)
+		if (follow)
 			leg_sync_keyspace(&s->leg[TARGET]);
 	}
 	out_free(&plain);
@@ -215,10 +218,12 @@ static void whole(struct leg *l, const struct cql_header *h, struct cql_view bod
 		struct part *p = container_of(o, struct part, owed);
 		p->id = -1;
 		part_answered(l, p, h, body);
-	} else {
+	} else if (o->kind == OWED_TASK) {
 		struct task *t = container_of(o, struct task, owed);
 		t->id = -1;
 		task_answered(l, t, h, body);
+	} else {
+		l->zombies--; /* given up while its answer came in pieces */
 	}
 }
 
@@ -229,7 +234,8 @@ static bool may_relay(struct leg *l, const struct cql_header *h)
 {
 	struct owed *o = ids_owner(&l->ids, h->stream);
 
-	if (l->which != ORIGIN || !o || o->kind != OWED_PART || l->s->state != SESSION_READY)
+	if (l->which != ORIGIN || !o || o->kind != OWED_PART ||
+		(l->s->state != SESSION_READY && l->s->state != SESSION_DRAINING))
 		return false;
 	const struct inflight *r = inflight_of(container_of(o, struct part, owed));
 	return r->plan.kind == REQUEST_READ && r->plan.rule == RULE_ORIGIN && !r->answered;

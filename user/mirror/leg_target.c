@@ -48,11 +48,17 @@ static void go_down(struct leg *l)
 		log_warn("target_leg_down", "app=%s session=%llu node=%s reason=" LOGV, a->name,
 			(unsigned long long)l->s->id, endpoint_format(&l->at, at), log_quote(l->why));
 	}
-	breaker_failed(&a->breaker, l->s->w->now_ns);
-	l->admitted = false;
 	if (l->state != LEG_DOWN)
 		leg_set_state(l, LEG_DOWN);
 	leg_fail_waiting(l, OUTCOME_REFUSED);
+}
+
+/* Every node was tried. */
+static void gave_out(struct leg *l)
+{
+	breaker_failed(&l->s->app->breaker, l->s->w->now_ns);
+	l->admitted = false;
+	go_down(l);
 }
 
 /* The node of this try failed: the next one, or down. */
@@ -105,14 +111,14 @@ static void dial(struct leg *l)
 	if (!site_node(s->app->site[TARGET], l->rotor, l->tried, &l->at)) {
 		if (!l->tried)
 			note(l, "no node of Target is known");
-		go_down(l);
+		gave_out(l);
 		return;
 	}
 	pipe_init(&l->pipe, pack_libs(), s->w->scratch, true, CQL_MAX_BODY, &ops, l);
 	leg_set_state(l, LEG_DIALING);
 	if (wire_dial(&s->w->hub, &l->at, LEG_DIAL_MS, &TARGET_WIRE, l, &l->pipe.wire)) {
 		note(l, "out of memory or descriptors");
-		go_down(l);
+		gave_out(l);
 	}
 }
 
@@ -195,7 +201,8 @@ void leg_target_tick(struct leg *l, uint64_t now)
 			leg_target_lost(l, "no answer in the handshake");
 		break;
 	case LEG_READY:
-		if (!policy_mirrors(s->policy) && list_empty(&l->tasks) && !l->ids.used) {
+		if (!policy_mirrors(s->policy) && list_empty(&l->tasks) && list_empty(&l->waiting) &&
+			!l->ids.used) {
 			leg_target_stop(l);
 			break;
 		}
@@ -203,8 +210,10 @@ void leg_target_tick(struct leg *l, uint64_t now)
 		leg_sync_keyspace(l);
 		if (l->state == LEG_READY && l->zombies > LEG_ZOMBIES_MAX)
 			leg_target_lost(l, "too many answers are missing");
-		else if (l->state == LEG_READY && l->zombies && now - l->heard_ns > s->policy->request_timeout_ns)
-			leg_target_lost(l, "silent"); /* frozen, or gone without a word: another node may do better */
+		else if (l->state == LEG_READY && l->zombies &&
+			 now - l->heard_ns > s->policy->request_timeout_ns)
+			leg_target_lost(
+				l, "silent"); /* frozen, or gone without a word: another node may do better */
 		break;
 	case LEG_DIALING:
 	case LEG_RELAYING:

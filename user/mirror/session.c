@@ -185,7 +185,7 @@ void session_flush(struct session *s)
 size_t session_memory(const struct session *s)
 {
 	return s->kept + s->gather.len + pipe_memory(&s->front) + pipe_memory(&s->leg[ORIGIN].pipe) +
-	       pipe_memory(&s->leg[TARGET].pipe) + s->leg[ORIGIN].gather.len;
+	       pipe_memory(&s->leg[TARGET].pipe) + s->leg[ORIGIN].gather.len + s->leg[TARGET].gather.len;
 }
 
 void session_pace(struct session *s)
