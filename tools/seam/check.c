@@ -1,16 +1,9 @@
 /* `seam check`: can it work here? Needs no daemon. */
-#include "cli.h"
-#include "ctl/config.h"
+#include "check.h"
 #include "kern/probe.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static void add(json_t *checks, const char *name, const char *state, const char *detail)
-{
-	json_array_append_new(
-		checks, json_pack("{s:s, s:s, s:s}", "name", name, "state", state, "detail", detail));
-}
 
 static void check_kernel(json_t *checks)
 {
@@ -18,31 +11,41 @@ static void check_kernel(json_t *checks)
 	size_t n = probe_all(rows);
 
 	for (size_t i = 0; i < n; i++)
-		add(checks, rows[i].name, rows[i].ok ? "ok" : "fail", rows[i].detail);
-}
-
-static void check_privileges(json_t *checks)
-{
-	if (geteuid() == 0)
-		add(checks, "privileges", "ok", "root");
-	else
-		add(checks, "privileges", "fail",
-			"not root: seamd loads programs into the kernel, and this check tries that");
+		check_add(checks, rows[i].name, rows[i].ok ? "ok" : "fail", "%s", rows[i].detail);
 }
 
 static struct config *check_config(json_t *checks, const char *file)
 {
 	struct config *c = NULL;
 	struct reason why;
-	char text[REASON_MAX];
 
 	if (config_load(file, CONFIG_WITH_SECRETS, &c, &why)) {
-		add(checks, "config", "fail", why.text);
+		check_add(checks, "config", "fail", "%s", why.text);
 		return NULL;
 	}
-	snprintf(text, sizeof text, "%s: %zu clusters, %zu apps", file, c->n_clusters, c->n_apps);
-	add(checks, "config", "ok", text);
+	check_add(checks, "config", "ok", "%s: %zu clusters, %zu apps", file, c->n_clusters, c->n_apps);
 	return c;
+}
+
+static void check_clusters(json_t *checks, const struct config *c)
+{
+	struct check_cluster *k = calloc(c->n_clusters + 1, sizeof *k);
+
+	if (!k)
+		return;
+	for (size_t i = 0; i < c->n_clusters; i++) {
+		k[i].c = &c->clusters[i];
+		check_cluster_probe(&k[i], checks);
+	}
+	for (size_t i = 0; i < c->n_apps; i++) {
+		const struct config_app *a = &c->apps[i];
+		struct check_cluster *origin = &k[config_cluster(c, a->origin) - c->clusters];
+		check_pair(a, origin, &k[config_cluster(c, a->target) - c->clusters], checks);
+		check_clients(a, origin, checks);
+	}
+	for (size_t i = 0; i < c->n_clusters; i++)
+		check_cluster_free(&k[i]);
+	free(k);
 }
 
 static int print(const struct cli *cli, json_t *checks)
@@ -86,8 +89,9 @@ static int run(struct cli *cli, int argc, char **argv)
 		return err == CLI_HELP ? 0 : err;
 	checks = json_array();
 	check_kernel(checks);
-	check_privileges(checks);
 	struct config *c = check_config(checks, file);
+	if (c)
+		check_clusters(checks, c);
 	config_free(c);
 	int r = print(cli, checks);
 	json_decref(checks);
