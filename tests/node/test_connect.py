@@ -6,6 +6,7 @@ from cassandra import AuthenticationFailed
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import NoHostAvailable
 from cassandra.metadata import Murmur3Token
+from cassandra.query import BatchStatement, SimpleStatement
 from world import Raw, keyspace, text
 
 
@@ -121,7 +122,7 @@ def test_wrong_password(w):
 
 def test_topology(w):
     w.start(3)
-    c = w.cluster(4)
+    c = w.cluster()
     s = c.connect()
     hosts = c.metadata.all_hosts()
     assert sorted(h.address for h in hosts) == w.addresses
@@ -140,7 +141,7 @@ def test_topology(w):
 
 def test_token_awareness(w):
     w.start(3)
-    s = w.session(4)
+    s = w.session()
     keyspace(s)
     s.execute('CREATE TABLE ks.t (k int PRIMARY KEY)')
     p = s.prepare('SELECT k, token(k) FROM ks.t WHERE k = ?')
@@ -159,7 +160,7 @@ def test_token_awareness(w):
 
 def test_schema_metadata(w):
     w.start(1)
-    c = w.cluster(4)
+    c = w.cluster()
     s = c.connect()
     keyspace(s)
     s.execute("CREATE TABLE ks.t (a int, b text, c timeuuid, d int, s set<text> static, m map<text, frozen<list<int>>>, "
@@ -179,7 +180,7 @@ def test_schema_metadata(w):
 
 def test_prepared_ids_are_cassandras(w):
     w.start(1)
-    s = w.session(4)
+    s = w.session()
     keyspace(s)
     s.execute('CREATE TABLE ks.t (k int PRIMARY KEY)')
     q = 'SELECT * FROM ks.t WHERE k = ?'
@@ -207,7 +208,7 @@ def test_options_and_tracing(w):
 
 def test_bad_bytes_close_one_connection_only(w):
     w.start(1)
-    s = w.session(4)
+    s = w.session()
     for junk in (b'GET / HTTP/1.1\r\n\r\n', bytes(64), b'\x04\0\0\0\x07\x7f\xff\xff\xff', b'\x84\0\0\0\0\0\0\0\0'):
         r = Raw(w.addresses[0])
         r.s.sendall(junk)
@@ -221,3 +222,36 @@ def test_bad_bytes_close_one_connection_only(w):
     assert r.query('SELECT key FROM system.local')[3] == 8
     r.close()
     assert s.execute('SELECT key FROM system.local').one().key == 'local'
+
+
+def test_keyspace_of_a_request(w):
+    w.start(1)
+    s = w.session(5)
+    for ks in ('one', 'two'):
+        keyspace(s, ks)
+        s.execute(f'CREATE TABLE {ks}.t (k int PRIMARY KEY)')
+        s.execute(SimpleStatement('INSERT INTO t (k) VALUES (%d)' % len(ks + ks[0]), keyspace=ks))
+        b = BatchStatement()
+        b.keyspace = ks
+        b.add(SimpleStatement('INSERT INTO t (k) VALUES (9)'))
+        s.execute(b)
+        p = s.prepare('SELECT * FROM t WHERE k = ?', keyspace=ks)
+        assert s.execute(p, (9,)).one().k == 9
+    s.execute('USE one')
+    s.execute(SimpleStatement('INSERT INTO t (k) VALUES (5)', keyspace='two'))
+    assert sorted(r.k for r in s.execute('SELECT * FROM t')) == [4, 9]
+    assert sorted(r.k for r in s.execute('SELECT * FROM two.t')) == [4, 5, 9]
+
+
+def test_ipv6(w):
+    for port in range(19042, 19142):
+        try:
+            r = Raw('::1', port=port)
+            r.close()
+        except OSError:
+            break
+    w.start(1, '--address', '::1', '--port', str(port))  # the last --address counts
+    w.addresses = ['::1']
+    c = w.cluster(port=port)
+    s = c.connect()
+    assert str(s.execute('SELECT rpc_address, rpc_port FROM system.local').one()) == f"Row(rpc_address='::1', rpc_port={port})"

@@ -9,9 +9,9 @@ from cassandra.connection import ConnectionShutdown
 from world import Raw, keyspace, until
 
 
-def table(w, nodes=1, version=4, **more):
+def table(w, nodes=1, **more):
     w.start(nodes)
-    s = w.session(version, **more)
+    s = w.session(**more)
     keyspace(s)
     s.execute('CREATE TABLE ks.t (k int PRIMARY KEY, v int)')
     s.execute('CREATE TABLE ks.other (k int PRIMARY KEY, v int)')
@@ -191,7 +191,8 @@ def test_kill_and_start(w):
     w.ok(kill=killed)
     fails(ConnectionRefusedError, lambda: Raw(killed))
     host = next(h for h in s.cluster.metadata.all_hosts() if h.address == killed)
-    until(lambda: not host.is_up)
+    # the driver only believes DOWN once it has seen its own connections end
+    until(lambda: [done(s, p, k) for k in range(9)] and not host.is_up)
     for k in range(20):
         until(lambda: done(s, p, k))
     w.ok(start=killed)

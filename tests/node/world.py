@@ -31,8 +31,8 @@ def until(what, seconds=10):
 
 
 class World:
-    def __init__(self, program):
-        self.program = program
+    def __init__(self, program, version):
+        self.program, self.version = program, version
         self.dir = tempfile.mkdtemp(prefix='seam-node-')
         self.clusters, self.process, self.control_socket = [], None, None
 
@@ -75,7 +75,8 @@ class World:
         assert first['end'] == len(rows)
         return rows
 
-    def cluster(self, version=4, compression=False, contact=0, timeout=10, **more):
+    def cluster(self, version=None, compression=False, contact=0, timeout=10, **more):
+        version = version or self.version
         profile = ExecutionProfile(
             load_balancing_policy=TokenAwarePolicy(RoundRobinPolicy(), shuffle_replicas=False),
             retry_policy=FallthroughRetryPolicy(), consistency_level=ConsistencyLevel.ONE, request_timeout=timeout)

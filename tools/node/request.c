@@ -212,8 +212,7 @@ static int run_execute(struct request *q)
 	if (find_prepared(q, m.id, &p) < 0 || common(q, &m.params) < 0 ||
 		bind_values(q, p->stmt, m.params.values, m.params.n_values, m.params.flags & CQL_Q_NAMES) < 0)
 		return -EINVAL;
-	if (p->stmt->kind == STMT_CREATE_TABLE || !q->x.keyspace.n)
-		q->x.keyspace = p->keyspace;
+	q->x.keyspace = p->keyspace; /* what it was prepared with */
 	return statement_run(&q->x, p->stmt,
 		q->conn->version >= CQL_V5 ? m.result_metadata_id : (struct cql_view){0}, q->out,
 		&q->outcome);
@@ -403,6 +402,7 @@ static void on_held(uv_timer_t *t)
 		uv_timer_start(t, on_held, 10, 0);
 		return;
 	}
+	list_del(&d->link); /* the answer may close the connection, which lets go of all that it holds */
 	execute(c, &d->head, d->body, true);
 	let_go(d);
 	conn_flush(c);
