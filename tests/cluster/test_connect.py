@@ -89,6 +89,8 @@ def sessions_listed(t):
     try:
         if not t.seam:
             return
+        # the Target legs are dialled once the client's handshake is over
+        until("every session has its Target leg", lambda: all(r["target"] for r in t.seam.cli("sessions", t.app).json))
         rows = t.seam.cli("sessions", t.app).json
         keys = {"app_addr", "origin", "target", "driver", "driver_version", "protocol", "compression", "keyspace", "user",
                 "in_flight", "requests", "path"}
