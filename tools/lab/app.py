@@ -11,7 +11,9 @@ a connection that ends while its session is open.
 import argparse
 import collections
 import json
+import logging
 import os
+import socket
 import sys
 import threading
 import time
@@ -80,14 +82,24 @@ class Session:
                 return made
 
             def close(self):
+                gone = self.is_defunct or self.ended()
                 with tally.lock:
                     if self.established:
                         self.established = False
                         tally.connections -= 1
-                        if not owner.closing:
+                        if gone and not owner.closing:
                             tally.lost += 1
                             tally.error("connection lost")
                 super().close()
+
+            def ended(self):
+                """The other side closed it; else the driver has had its use of it, as after a try whether a node is back."""
+                try:
+                    return self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+                except BlockingIOError:
+                    return False
+                except OSError:
+                    return True
 
         self.cluster = Cluster(args.nodes.split(","), connection_class=Noted, execution_profiles={
             EXEC_PROFILE_DEFAULT: ExecutionProfile(retry_policy=FallthroughRetryPolicy(), request_timeout=TIMEOUT_S)})
@@ -278,6 +290,7 @@ def failed(reason):
 
 
 def main():
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     p = argparse.ArgumentParser(description="the lab's app on the distribution's driver (see the file's head)")
     p.add_argument("--table", required=True)
     p.add_argument("--nodes", required=True, help="contact points, comma-separated")

@@ -1,9 +1,9 @@
 """The journey, a function a step. Each ends in assertions and returns a sentence that says what was seen."""
-import os
-import signal
+import datetime
 import time
 
-from host import alive, kill, peers_of, until
+from host import alive, kill, until
+from seam import Refused
 
 ERRORS_END_S = 5     # after the mirror was killed
 SETTLED_US = 1000000 # a write older than that is on both sides or was counted
@@ -15,22 +15,33 @@ def now_us():
     return time.time_ns() // 1000
 
 
+def settled():
+    """Now, once all that was written until now is on both sides or was counted."""
+    then = now_us()
+    until("a second has passed", lambda: now_us() > then + SETTLED_US, 3, 0.02)
+    return then
+
+
+def moment_us(text):
+    """Of RFC 3339; None stays."""
+    return text and int(datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1e6)
+
+
 def require(good, what):
     if not good:
         raise AssertionError(what)
 
 
 class Comparison:
-    """Rows that Origin got in a stretch of time, against Target's. Rows still under way are left out: they are younger than the cut."""
+    """The rows that Origin got in a stretch of time, against Target's."""
 
-    def __init__(self, lab, since_us, until_us=None):
-        cut = min(now_us() - SETTLED_US, until_us or now_us())
+    def __init__(self, lab, since_us, until_us):
         origin, target = lab.origin.rows(lab.tables), lab.target.rows(lab.tables)
-        wanted = {k: r for k, r in origin.items() if since_us <= r[2] <= cut}
+        wanted = {k: r for k, r in origin.items() if since_us <= r[2] <= until_us}
         self.rows = len(wanted)
         self.missing = {k: r for k, r in wanted.items() if k not in target}
-        self.different = {k: (r, target[k]) for k, r in wanted.items() if k in target and target[k] != r and target[k][2] <= cut}
-        self.extra = {k: r for k, r in target.items() if k not in origin and r[2] <= cut}
+        self.different = {k: (r, target[k]) for k, r in wanted.items() if target.get(k, r) != r and target[k][2] <= until_us}
+        self.extra = {k: r for k, r in target.items() if k not in origin and r[2] <= until_us}
 
     @property
     def equal(self):
@@ -40,14 +51,6 @@ class Comparison:
     def missing_writes(self):
         return {(table, row[0]) for (table, _), row in self.missing.items()}
 
-    def ranges(self):
-        """table → (first, last) id that is missing, for the clients' rewrite."""
-        found = {}
-        for table, row in self.missing:
-            first, last = found.get(table, (row, row))
-            found[table] = min(first, row), max(last, row)
-        return found
-
     def __str__(self):
         some = lambda d: " (%s)" % ", ".join("%s %s" % k for k in sorted(d)[:SHOWN]) if d else ""
         return "%d rows on Origin; on Target %d missing%s, %d different%s, %d extra%s" % (
@@ -55,15 +58,11 @@ class Comparison:
             some(self.extra))
 
 
-def equal_since(lab, since_us, seconds=15):
-    """Compare until equal; the comparison that was."""
-    last = []
-
-    def check():
-        last[:] = [Comparison(lab, since_us)]
-        return last[0].equal
-    until(lambda: "rows equal on both sides with their writetimes: %s" % last[0], check, seconds, 0.3)
-    return last[0]
+def equal_since(lab, since_us):
+    """All rows written from then until now are equal on both sides, writetimes too; returns how many."""
+    found = Comparison(lab, since_us, settled())
+    require(found.equal, str(found))
+    return found.rows
 
 
 def progress(lab, requests, seconds=15):
@@ -98,14 +97,36 @@ def renew_captured(lab):
     return captured(lab)
 
 
-def restore(lab, since_us):
-    """The app writes again what Target lacks, until both are equal; returns how many rows were missing."""
-    found = Comparison(lab, since_us)
-    require(not found.different and not found.extra, str(found))
-    if found.missing:
-        lab.clients.rewrite(found.ranges())
-    equal_since(lab, since_us)
-    return len(found.missing)
+def restore(lab, found):
+    """The app writes again what is not on both sides; then all rows since the dual write are equal."""
+    ranges = {}
+    for table, row in list(found.missing) + list(found.extra):
+        first, last = ranges.get(table, (row, row))
+        ranges[table] = min(first, row), max(last, row)
+    lab.clients.rewrite(ranges)
+    equal_since(lab, lab.since_us)
+
+
+def gaps_of(lab):
+    """(from, to) in µs; one that goes on ends now."""
+    return [(moment_us(g["from"]), moment_us(g["to"]) or now_us()) for g in lab.seam.status()["gaps"]]
+
+
+def gap_at(lab, moment):
+    """A gap covers the moment. Gaps that meet are one."""
+    gaps = gaps_of(lab)
+    require(any(a <= moment <= b for a, b in gaps), "no gap covers %d: %s" % (moment, gaps))
+
+
+def inside_gaps(lab, found):
+    """Whatever is on one side only was written in a gap that Seam shows."""
+    gaps = gaps_of(lab)
+    stray = [k for k, r in list(found.missing.items()) + list(found.extra.items()) if not any(a <= r[2] <= b for a, b in gaps)]
+    require(not stray, "%d rows are on one side only and in no gap: %s" % (len(stray), stray[:SHOWN]))
+
+
+def gaps_end(lab):
+    until("every gap has ended: %s" % lab.seam.status()["gaps"], lambda: all(g["to"] for g in lab.seam.status()["gaps"]), 10)
 
 
 # ---- the steps
@@ -139,11 +160,11 @@ def dual_write(lab):
     lab.seam.phase("dual-write")
     lab.since_us = now_us()
     progress(lab, 1000)
-    same = equal_since(lab, lab.since_us)
+    rows = equal_since(lab, lab.since_us)
     calm(lab, before, "dual write")
     status = lab.seam.status()
     require(status["phase"] == "dual-write" and status["target"]["diverged"] == 0, "%(phase)s, %(target)s" % status)
-    return "%d rows written since are equal on both sides, writetimes too" % same.rows
+    return "%d rows written since are equal on both sides, writetimes too" % rows
 
 
 def target_killed(lab):
@@ -160,15 +181,14 @@ def target_killed(lab):
     lab.heal.clear()
     until("Target is seen up", lambda: lab.seam.status()["target"]["state"] == "up", 30)
 
-    def settled():
+    def recovered():
         was = failed()
         progress(lab, 300)
         return failed() == was
-    until("no more writes fail on Target", settled, 40)
-    back_us = now_us()
+    until("no more writes fail on Target", recovered, 40)
+    back_us = settled()
     counted = failed() - had
-    until("a second has passed since", lambda: now_us() > back_us + SETTLED_US, 3)
-    found = Comparison(lab, lab.since_us)
+    found = Comparison(lab, lab.since_us, back_us)
     require(found.missing and not found.different and not found.extra, str(found))
     early = [k for k, r in found.missing.items() if not killed_us - SETTLED_US <= r[2] <= back_us]
     require(not early, "%d missing rows were not written during the outage: %s" % (len(early), early[:SHOWN]))
@@ -177,7 +197,7 @@ def target_killed(lab):
     flagged = {f["table"] for f in lab.seam.status()["flagged"] if f["reason"] == "failed_writes"}
     wanted = {table for table, _ in found.missing}
     require(wanted <= flagged, "flagged are %s, not %s" % (sorted(flagged, key=str), sorted(wanted)))
-    restore(lab, lab.since_us)
+    restore(lab, found)
     calm(lab, before, "Target down and up")
     return "%d rows missing, of %d writes; failed_writes counted %d; written again: equal" % (
         len(found.missing), len(found.missing_writes), counted)
@@ -186,17 +206,17 @@ def target_killed(lab):
 def mirror_killed(lab):
     before = lab.clients.report()
     status = lab.seam.status()
-    old, gaps = status["daemon"]["mirror_pid"], len(status["gaps"])
+    old = status["daemon"]["mirror_pid"]
     killed_us, begun = now_us(), time.monotonic()
     with lab.fault(before["connections"]):
         kill(old)
 
         def over():
-            """Two seconds without an error, all connections there again: then the last error's time is known."""
-            said = lab.clients.report()
-            age = said["last_error_age_s"]
-            lab.last_error_s = time.monotonic() - begun - (age if age is not None else time.monotonic() - begun)
-            return (age is None or age > 2) and time.monotonic() - begun > 2 and said["connections"] >= before["connections"]
+            """Two seconds without an error: then the last error's time is known."""
+            quiet = lab.clients.report()["last_error_age_s"]
+            lived = time.monotonic() - begun
+            lab.last_error_s = max(0, lived - quiet) if quiet is not None else 0
+            return lived > 2 and (quiet is None or quiet > 2)
         until("errors end", over, ERRORS_END_S + 10, 0.2)
         require(lab.last_error_s <= ERRORS_END_S, "the last error came %.1f s after the kill" % lab.last_error_s)
 
@@ -205,39 +225,50 @@ def mirror_killed(lab):
         return now["state"] == "attached" and now["daemon"].get("mirror_pid") not in (None, old) and now
     status = until("another mirror captures", again, 20)
     require(not alive(old), "the mirror %d lives" % old)
-    require(len(status["gaps"]) > gaps and status["gaps"][-1]["to"] is None, "no gap is open: %s" % status["gaps"])
+    gap_at(lab, killed_us)
     calmly = lab.clients.report()
     sessions = renew_captured(lab)
-
-    def closed():
-        return all(g["to"] for g in lab.seam.status()["gaps"])
-    until("the gap ends with the last direct connection", closed, 10)
-    until("a second has passed since", lambda t=now_us(): now_us() > t + SETTLED_US, 3)
-    found = Comparison(lab, killed_us - SETTLED_US)
-    missing = restore(lab, lab.since_us)
+    gaps_end(lab)
+    found = Comparison(lab, lab.since_us, settled())
+    require(not found.different, str(found))
+    inside_gaps(lab, found)
+    restore(lab, found)
     calm(lab, calmly, "new sessions after the mirror's death")
-    return "%d errors, %d connections lost, the last after %.1f s; %d sessions again; gap shown: %d of its %d rows\n" \
-        "were on Origin only, written again: equal" % (lab.fault_errors, lab.fault_lost, max(0, lab.last_error_s), sessions, missing, found.rows)
+    return "%d errors, %d connections lost, the last after %.1f s; %d sessions again\n" \
+        "gap shown; %d rows on one side only, all in the gap; written again: equal" % (
+            lab.fault_errors, lab.fault_lost, lab.last_error_s, sessions, len(found.missing) + len(found.extra))
 
 
 def keeper_killed(lab):
     before = lab.clients.report()
     status = lab.seam.status()
     old, sessions = status["daemon"]["mirror_pid"], status["connections"]["captured"]
+    killed_us = now_us()
     lab.seam.kill()
+    require(no_daemon(lab), "seam status found a daemon")
     progress(lab, 600)
     calm(lab, before, "no keeper")
     require(alive(old), "the mirror %d did not outlive its keeper" % old)
     lab.seam.start()
     status = lab.seam.status()
     require(status["state"] == "attached" and status["phase"] == "dual-write", "state %(state)s, phase %(phase)s" % status)
+    gap_at(lab, killed_us)
     require(status["connections"]["captured"] >= sessions, "%d sessions were captured, %s are counted" % (sessions, status["connections"]))
     again = renew_captured(lab)
     until("the former mirror ended after its last session", lambda: not alive(old), 15)
-    missing = restore(lab, lab.since_us)
+    gaps_end(lab)
+    equal_since(lab, lab.since_us)
     ended = calm(lab, before, "keeper killed and started")
-    return "%d sessions lived on without it; attached and in dual-write again; %d new sessions; %d rows missing;\n" \
-        "%d requests, not one error" % (sessions, again, missing, ended)
+    return "%d sessions lived on without it; attached and in dual-write again, the gap shown; %d new sessions\n" \
+        "no row missing; %d requests, not one error" % (sessions, again, ended)
+
+
+def no_daemon(lab):
+    try:
+        lab.seam.status()
+    except Refused as exc:
+        return exc.code == 3
+    return False
 
 
 def detach(lab):
@@ -264,12 +295,14 @@ def attach_again(lab):
     status = lab.seam.status()
     if status["phase"] != "dual-write":
         lab.seam.phase("dual-write")
-    until("a second has passed since", lambda t=now_us(): now_us() > t + SETTLED_US, 3)
-    missing = restore(lab, lab.since_us)
-    require(missing > 0, "no row was written while detached")
-    until("the gap ends", lambda: all(g["to"] for g in lab.seam.status()["gaps"]), 10)
+    gaps_end(lab)
+    found = Comparison(lab, lab.since_us, settled())
+    require(found.missing and not found.different and not found.extra, str(found))
+    inside_gaps(lab, found)
+    restore(lab, found)
     ended = calm(lab, before, "attach again")
-    return "%d sessions; %d rows of the gap written again: equal; %d requests, not one error" % (sessions, missing, ended)
+    return "%d sessions; %d rows missing, all in the gap; written again: equal; %d requests, not one error" % (
+        sessions, len(found.missing), ended)
 
 
 def stop(lab):
@@ -279,10 +312,9 @@ def stop(lab):
     said = lab.clients.stop()
     require(not sum(s["outstanding"] for s in said), "requests were left without an answer: %s" % said)
     last = {"written": sum(s["written"] for s in said), "written_ok": sum(s["written_ok"] for s in said)}
-    until("a second has passed since", lambda t=now_us(): now_us() > t + SETTLED_US, 3)
+    same = equal_since(lab, lab.since_us)
     rows = len(lab.origin.rows(lab.tables))
     require(last["written_ok"] <= rows <= last["written"], "%d rows on Origin, %s" % (rows, last))
-    same = equal_since(lab, lab.since_us)
     status = lab.seam.detach()
     require(status["state"] == "detached", "state %(state)s" % status)
     code = lab.seam.stop()
@@ -290,7 +322,7 @@ def stop(lab):
     left = until_nothing_left(lab)
     require(not left, "left behind: %s" % ", ".join(left))
     return "every acknowledged row is on Origin (%d); %d rows since dual write equal on both sides; nothing left behind" % (
-        rows, same.rows)
+        rows, same)
 
 
 def until_nothing_left(lab, seconds=5):
