@@ -13,7 +13,7 @@ def test_barrier(new):
         rig.leg_ready()
         c.ok("USE ks")
         gate = fake.Gate()
-        rig.target.rule("USE", gate.hold)
+        rig.target.rule("USE \"other\"", gate.hold)
         c.ok("USE other")
         first = c.send_query("INSERT INTO t (k) VALUES (1)")
         qualified = c.send_query("INSERT INTO ks.t (k) VALUES (2)")
@@ -138,7 +138,7 @@ def test_use_under_way_at_the_switch(new):
 def test_quoted_keyspace(new):
     rig = new()
     for n in rig.nodes:
-        n.keyspaces.add('Mi"xed'.replace('"', ''))
+        n.keyspaces.add("Mixed")
     c = rig.client()
     c.ok('USE "Mixed"')
     c.ok("INSERT INTO t (k) VALUES (1)")

@@ -39,7 +39,7 @@ static void phase(struct world *w, struct keeper_line *l, json_int_t id, struct 
 
 	if (to < 0)
 		answer(l, id, "not in this version");
-	else if (d->turning)
+	else if (d->turn)
 		answer(l, id, "another phase switch of this app is under way");
 	else
 		turn_begin(w, l, id, d, (enum phase)to);

@@ -74,8 +74,11 @@ void handshake_request(struct session *s, const struct cql_header *h, struct cql
 	STAT_ADD(s->stats->requests[REQUEST_OTHER], 1);
 	r->part[ORIGIN].owed.kind = OWED_PART;
 	r->part[ORIGIN].id = leg_send(&s->leg[ORIGIN], &r->part[ORIGIN].owed, h->stream, h, body);
-	if (r->part[ORIGIN].id < 0)
+	if (r->part[ORIGIN].id < 0) {
 		session_end(s, "too many requests before READY");
+		return;
+	}
+	session_pace(s);
 }
 
 void handshake_supported(struct session *s, int16_t stream, const struct cql_header *h, struct cql_view plain)

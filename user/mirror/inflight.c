@@ -55,7 +55,7 @@ void inflight_free(struct inflight *r)
 
 	for (int c = ORIGIN; c < CLUSTERS; c++) {
 		struct part *p = &r->part[c];
-		leg_unqueue(&s->leg[c], p);
+		leg_unqueue(p);
 		if (p->id >= 0)
 			leg_zombie(&s->leg[c], p->id);
 		if (p->agreeing)
@@ -68,6 +68,8 @@ void inflight_free(struct inflight *r)
 	if (s->relay == r)
 		s->relay = NULL;
 	s->kept -= r->body_n;
+	if (r->for_target)
+		s->kept_for_target -= r->body_n;
 	list_del(&r->age);
 	s->in_flight--;
 	prepared_unref(r->prepared);
@@ -225,6 +227,10 @@ void inflight_settle(struct inflight *r, enum cluster which, enum outcome outcom
 	if (r->done)
 		return;
 	r->part[which].outcome = outcome;
+	if (which == ORIGIN && !r->for_target) {
+		r->for_target = true;
+		r->s->kept_for_target += r->body_n;
+	}
 	if (which == ORIGIN && r->plan.rule == RULE_SCHEMA)
 		r->late_ns = r->s->w->now_ns + SCHEMA_WAIT_NS;
 	else if (which == ORIGIN && outcome == OUTCOME_OK && r->policy->failure == FAILURE_COUNT)

@@ -52,6 +52,7 @@ struct inflight {
 	uint16_t consistency;
 	uint8_t batch_type; /* BATCH: its type; else CQL_BATCH_LOGGED */
 	bool answered;
+	bool for_target;   /* Origin has answered: body_n counts in the session's kept_for_target */
 	bool pinned, done; /* finished while somebody still works on it: freed by inflight_unpin() */
 	bool stamped;
 	int64_t timestamp;

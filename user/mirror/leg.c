@@ -111,6 +111,9 @@ void leg_fini(struct leg *l)
 int leg_send(struct leg *l, struct owed *owner, int wish, const struct cql_header *h, struct cql_view body)
 {
 	struct cql_header mine = *h;
+	/* Silence is counted from the first thing that was asked. */
+	if (!l->ids.used)
+		l->heard_ns = l->s->w->now_ns;
 	int id = ids_take(&l->ids, wish, owner);
 
 	if (id < 0)

@@ -64,7 +64,6 @@ struct leg {
 	uint64_t heard_ns; /* when something last came */
 	/* Target only */
 	struct list waiting; /* parts, oldest first */
-	size_t waiting_bytes;
 	struct list tasks;
 	unsigned held; /* USEs whose answer from Origin is awaited: what came later waits */
 	bool syncing; /* a USE of Seam's own is under way: the leg's keyspace is in motion, everything waits */
@@ -100,7 +99,7 @@ void leg_handshake_envelope(struct leg *l, const struct cql_header *h, struct cq
 /* leg_send.c: parts */
 void leg_submit(struct leg *l, struct inflight *r); /* sends, queues, or settles the part */
 void leg_drain(struct leg *l);                      /* what waited, as far as it can go now */
-void leg_unqueue(struct leg *l, struct part *p);
+void leg_unqueue(struct part *p);
 void leg_fail_waiting(struct leg *l, enum outcome why);
 /* The statement that a BATCH's child is, by Target's id: a reference, or NULL. */
 struct prepared *leg_batch_child(struct leg *l, struct inflight *r, struct cql_view target_id);

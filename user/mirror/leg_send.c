@@ -34,14 +34,11 @@ static void enqueue(struct leg *l, struct inflight *r)
 	struct part *p = &r->part[l->which];
 
 	p->queued = true;
-	l->waiting_bytes += r->body_n;
 	list_push(&l->waiting, &p->queue);
 }
 
-void leg_unqueue(struct leg *l, struct part *p)
+void leg_unqueue(struct part *p)
 {
-	if (p->queued)
-		l->waiting_bytes -= container_of(p - p->which, struct inflight, part[0])->body_n;
 	p->queued = false;
 	list_del(&p->queue);
 }
@@ -49,6 +46,20 @@ void leg_unqueue(struct leg *l, struct part *p)
 static struct inflight *inflight_of(struct part *p)
 {
 	return container_of(p - p->which, struct inflight, part[0]);
+}
+
+/* Its unqualified names would be looked up in another keyspace there. */
+static bool is_elsewhere(const struct leg *l, const struct inflight *r)
+{
+	return l->which == TARGET && r->plan.needs_keyspace && strcmp(l->keyspace, r->keyspace);
+}
+
+static enum sent settle_elsewhere(struct leg *l, struct inflight *r)
+{
+	if (!strcmp(l->missing, r->keyspace))
+		return settle_invalid(l, r, "Keyspace does not exist on Target");
+	/* The client has moved on since: it is not sent, and nothing is said against the schema. */
+	return settle(l, r, OUTCOME_REFUSED);
 }
 
 /* ---- ids of the other cluster */
@@ -99,9 +110,8 @@ static enum sent write_query(struct leg *l, struct inflight *r, struct cql_rewri
 
 	if (!cql_query_read(&r->head, body, &q, &err))
 		return settle_invalid(l, r, err.why);
-	if (l->which == TARGET && r->plan.needs_keyspace && !q.params.keyspace.n &&
-		strcmp(l->keyspace, r->keyspace))
-		return settle_invalid(l, r, "Keyspace does not exist on Target");
+	if (!q.params.keyspace.n && is_elsewhere(l, r))
+		return settle_elsewhere(l, r);
 	cql_rewrite_query(&r->head, body, &q, rw, out, head);
 	return SENT;
 }
@@ -115,8 +125,8 @@ static enum sent write_prepare(struct leg *l, struct inflight *r, struct cql_rew
 
 	if (!cql_prepare_read(&r->head, body, &p, &err))
 		return settle_invalid(l, r, err.why);
-	if (l->which == TARGET && r->plan.needs_keyspace && !p.keyspace.n && strcmp(l->keyspace, r->keyspace))
-		return settle_invalid(l, r, "Keyspace does not exist on Target");
+	if (!p.keyspace.n && is_elsewhere(l, r))
+		return settle_elsewhere(l, r);
 	cql_rewrite_prepare(&r->head, body, &p, rw, out, head);
 	return SENT;
 }
@@ -159,9 +169,8 @@ static enum sent write_batch(struct leg *l, struct inflight *r, struct cql_rewri
 
 	if (!cql_batch_read(&r->head, body, &b, &err))
 		return settle_invalid(l, r, err.why);
-	if (l->which == TARGET && r->plan.needs_keyspace && !b.params.keyspace.n &&
-		strcmp(l->keyspace, r->keyspace))
-		return settle_invalid(l, r, "Keyspace does not exist on Target");
+	if (!b.params.keyspace.n && is_elsewhere(l, r))
+		return settle_elsewhere(l, r);
 	if (l->which == TARGET) {
 		rw->child_id = child_id;
 		rw->ctx = &ids;
@@ -231,8 +240,8 @@ void leg_submit(struct leg *l, struct inflight *r)
 			settle(l, r, OUTCOME_REFUSED);
 			return;
 		}
-		if (l->waiting_bytes + pipe_backlog(&l->pipe) + r->body_n >
-			r->policy->session_buffer + (size_t)r->body_n) {
+		size_t others = l->s->kept_for_target - (r->for_target ? r->body_n : 0);
+		if (others + pipe_backlog(&l->pipe) > r->policy->session_buffer) {
 			settle(l, r,
 				OUTCOME_REFUSED); /* a full queue toward Target is a failure at once, never a stop of the client */
 			return;
@@ -248,7 +257,7 @@ void leg_drain(struct leg *l)
 {
 	while (!list_empty(&l->waiting) && !is_blocked(l)) {
 		struct part *p = list_entry(l->waiting.next, struct part, queue);
-		leg_unqueue(l, p);
+		leg_unqueue(p);
 		try_send(l, inflight_of(p));
 	}
 }
@@ -257,7 +266,7 @@ void leg_fail_waiting(struct leg *l, enum outcome why)
 {
 	while (!list_empty(&l->waiting)) {
 		struct part *p = list_entry(l->waiting.next, struct part, queue);
-		leg_unqueue(l, p);
+		leg_unqueue(p);
 		settle(l, inflight_of(p), why);
 	}
 }

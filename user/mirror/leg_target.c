@@ -185,11 +185,11 @@ void leg_target_tick(struct leg *l, uint64_t now)
 
 	switch (l->state) {
 	case LEG_NONE:
-		if (policy_mirrors(s->policy) && s->state == SESSION_READY)
+		if (policy_wants_leg(s->policy) && s->state == SESSION_READY)
 			leg_target_start(l);
 		break;
 	case LEG_DOWN:
-		if (!policy_mirrors(s->policy))
+		if (!policy_wants_leg(s->policy))
 			leg_target_stop(l);
 		else
 			leg_target_start(l);
@@ -201,7 +201,7 @@ void leg_target_tick(struct leg *l, uint64_t now)
 			leg_target_lost(l, "no answer in the handshake");
 		break;
 	case LEG_READY:
-		if (!policy_mirrors(s->policy) && list_empty(&l->tasks) && list_empty(&l->waiting) &&
+		if (!policy_wants_leg(s->policy) && list_empty(&l->tasks) && list_empty(&l->waiting) &&
 			!l->ids.used) {
 			leg_target_stop(l);
 			break;

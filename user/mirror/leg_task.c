@@ -358,7 +358,6 @@ void leg_tasks_lost(struct leg *l)
 		while (!list_empty(&t->waiting)) {
 			struct part *p = take_waiting(t);
 			p->queued = true;
-			l->waiting_bytes += inflight_of(p)->body_n;
 			list_push(&l->waiting, &p->queue);
 		}
 		task_free(t);

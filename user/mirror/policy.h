@@ -21,6 +21,7 @@ enum failure { FAILURE_FAIL, FAILURE_COUNT }; /* what a write's answer is when o
 struct policy {
 	atomic_uint refs;
 	enum phase phase;
+	bool leg_ahead; /* a phase that mirrors comes next: sessions get their Target legs before any write needs one */
 	uint64_t epoch;
 	enum failure failure;
 	uint64_t follower_wait_ns, request_timeout_ns;
@@ -42,4 +43,8 @@ bool policy_excludes(const struct policy *p, const char *keyspace, const char *t
 static inline bool policy_mirrors(const struct policy *p)
 {
 	return p->phase == PHASE_DUAL_WRITE;
+}
+static inline bool policy_wants_leg(const struct policy *p)
+{
+	return policy_mirrors(p) || p->leg_ahead;
 }

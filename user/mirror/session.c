@@ -143,7 +143,7 @@ void session_refuse_version(struct session *s)
 void session_ready(struct session *s)
 {
 	session_set_state(s, SESSION_READY);
-	if (policy_mirrors(s->policy))
+	if (policy_wants_leg(s->policy))
 		leg_target_start(&s->leg[TARGET]);
 }
 
@@ -158,10 +158,12 @@ bool session_is_settled(const struct session *s, const char **why)
 {
 	const struct leg *t = &s->leg[TARGET];
 
-	if (s->state == SESSION_READY && policy_mirrors(s->policy) && t->state != LEG_READY) {
+	if (s->state == SESSION_READY && policy_wants_leg(s->policy) && t->state != LEG_READY) {
 		*why = t->why[0] ? t->why : "the Target leg is not ready";
 		return false;
 	}
+	if (s->policy->leg_ahead)
+		return true;
 	list_for_each (it, &s->age) {
 		if (list_entry(it, struct inflight, age)->policy->epoch < s->policy->epoch) {
 			*why = "a request of the former phase has not ended";
@@ -195,7 +197,10 @@ void session_pace(struct session *s)
 	if (s->state == SESSION_OVER || s->state == SESSION_OPAQUE)
 		return;
 	bool app_slow = pipe_backlog(&s->front) > limit;
-	bool stop = app_slow || pipe_backlog(&s->leg[ORIGIN].pipe) > limit || s->kept > limit ||
+	/* One thing after the other until READY: what comes after it is in another framing, and may be a write. */
+	bool in_handshake = s->state == SESSION_HANDSHAKE && s->in_flight;
+	bool stop = app_slow || pipe_backlog(&s->leg[ORIGIN].pipe) > limit ||
+		    s->kept - s->kept_for_target > limit || in_handshake ||
 		    (s->w->memory_short && session_memory(s) > SMALL);
 	pipe_pause(&s->front, stop);
 	pipe_pause(&s->leg[ORIGIN].pipe, app_slow);

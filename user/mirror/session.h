@@ -53,7 +53,8 @@ struct session {
 	struct leg leg[CLUSTERS];
 	struct list age; /* inflights */
 	unsigned in_flight;
-	size_t kept; /* bytes of requests and answers held */
+	size_t kept;            /* bytes of requests and answers held */
+	size_t kept_for_target; /* of these, requests that Origin has answered: they never stop the client */
 	uint64_t requests;
 	struct inflight *relay; /* FRONT_RELAY: the long request on its way to Origin */
 };

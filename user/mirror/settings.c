@@ -119,6 +119,7 @@ struct policy *settings_policy(struct world *w, const struct policy *like, enum 
 	p->exclude = exclude;
 	p->refs = 1;
 	p->phase = phase;
+	p->leg_ahead = false;
 	p->epoch = ++w->epoch;
 	return p;
 }

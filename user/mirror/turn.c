@@ -1,6 +1,8 @@
 /*
- * A phase switch. Every worker gives its sessions the new policy; then, round after round, they are asked whether all sessions have their
- * legs and the last request of the former phase has ended. Not so within request_timeout: the former phase comes back, everywhere.
+ * A phase switch. Toward a phase that mirrors, sessions first get their Target legs while the former phase goes on, so that a Target that cannot
+ * be reached fails no write. Then every worker gives its sessions the new policy, and round after round they are asked whether all sessions
+ * have their legs and the last request of the former phase has ended. Not so within request_timeout: the former phase comes back, everywhere.
+ * A later switch of the same app (a detach) takes the place of one that is under way.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -15,8 +17,12 @@ struct turn {
 	struct world *world;
 	struct channel *channel; /* that asked; compared with the lines before it is answered */
 	json_int_t id;
+	struct list link; /* world->turns */
 	struct door *door;
-	struct policy *to, *from; /* references */
+	enum phase to;
+	struct policy *from; /* a reference */
+	bool ahead;          /* legs first: the policy given is not yet that of the phase */
+	bool superseded;
 	uint64_t deadline_ns;
 	uv_timer_t timer;
 	unsigned left;   /* workers that have not said in this round */
@@ -69,7 +75,6 @@ static void on_closed(uv_handle_t *h)
 {
 	struct turn *t = h->data;
 
-	policy_unref(t->to);
 	policy_unref(t->from);
 	free(t);
 }
@@ -81,14 +86,38 @@ static void end(struct turn *t, const char *refused)
 					"refused", refused)
 			      : json_pack("{s:s s:I s:b}", "op", "answer", "id", t->id, "ok", 1);
 
-	log_info("phase", "app=%s phase=%s ok=%s", t->door->app->name, phase_name(t->to->phase),
+	log_info("phase", "app=%s phase=%s ok=%s", t->door->app->name, phase_name(t->to),
 		refused ? "false" : "true");
 	for (unsigned i = 0; i < ARRAY_LEN(w->lines); i++)
 		if (w->lines[i].channel && w->lines[i].channel == t->channel)
 			line_say(&w->lines[i], json_incref(msg));
 	json_decref(msg);
-	t->door->turning = false;
+	if (t->door->turn == t)
+		t->door->turn = NULL;
+	list_del(&t->link);
 	uv_close((uv_handle_t *)&t->timer, on_closed);
+}
+
+void turns_drop(struct world *w)
+{
+	list_for_each_safe (it, &w->turns) {
+		struct turn *t = list_entry(it, struct turn, link);
+		list_del(&t->link);
+		uv_close((uv_handle_t *)&t->timer, on_closed);
+	}
+}
+
+/* Make the policy of a stage and give it to everybody. */
+static int stage(struct turn *t, enum phase phase, bool ahead)
+{
+	struct policy *p = settings_policy(t->world, t->from, phase);
+
+	if (!p)
+		return -ENOMEM;
+	p->leg_ahead = t->ahead = ahead;
+	int err = give_all(t->world, t->door, p);
+	policy_unref(p);
+	return err;
 }
 
 static void said(struct world *w, void *arg)
@@ -101,19 +130,24 @@ static void said(struct world *w, void *arg)
 		memcpy(t->why, e->why, sizeof t->why);
 	t->behind += e->behind;
 	free(e);
+	(void)w;
 	if (--t->left)
 		return;
-	if (!t->behind) {
+	if (t->superseded) {
+		end(t, "another phase switch of this app took its place");
+		return;
+	}
+	if (!t->behind && !t->ahead) {
 		end(t, NULL);
 		return;
 	}
-	if (clock_mono_ns() < t->deadline_ns)
+	if (!t->behind && stage(t, t->to, false))
+		snprintf(t->why, sizeof t->why, "out of memory");
+	else if (!t->behind || clock_mono_ns() < t->deadline_ns)
 		return; /* the timer begins the next round */
 	snprintf(refused, sizeof refused, "%u sessions did not follow in time: %s", t->behind, t->why);
-	struct policy *back = settings_policy(w, t->from, t->from->phase);
-	if (!back || give_all(w, t->door, back))
+	if (stage(t, t->from->phase, false))
 		log_error("phase_not_back", "app=%s reason=memory", t->door->app->name);
-	policy_unref(back);
 	end(t, refused);
 }
 
@@ -156,11 +190,9 @@ void turn_begin(struct world *w, struct keeper_line *l, json_int_t id, struct do
 {
 	struct policy *from = app_policy(d->app);
 	struct turn *t = calloc(1, sizeof *t);
-	struct policy *p = settings_policy(w, from, to);
 
-	if (!t || !p || uv_timer_init(&w->loop, &t->timer)) {
+	if (!t || uv_timer_init(&w->loop, &t->timer)) {
 		free(t);
-		policy_unref(p);
 		policy_unref(from);
 		line_say(l, json_pack("{s:s s:I s:b s:[s]}", "op", "answer", "id", id, "ok", 0, "refused",
 				    "out of memory"));
@@ -170,13 +202,17 @@ void turn_begin(struct world *w, struct keeper_line *l, json_int_t id, struct do
 		.channel = l->channel,
 		.id = id,
 		.door = d,
-		.to = p,
+		.to = to,
 		.from = from,
 		.timer = t->timer};
 	t->timer.data = t;
 	t->deadline_ns = clock_mono_ns() + from->request_timeout_ns;
-	d->turning = true;
-	if (give_all(w, d, p))
+	list_push(&w->turns, &t->link);
+	if (d->turn)
+		d->turn->superseded = true;
+	d->turn = t;
+	bool ahead = to == PHASE_DUAL_WRITE && !policy_mirrors(from);
+	if (stage(t, ahead ? from->phase : to, ahead))
 		t->deadline_ns = 0;
 	uv_timer_start(&t->timer, on_round, 0, ROUND_MS);
 }

@@ -163,6 +163,7 @@ int world_init(struct world *w, const struct mirror_env *env)
 {
 	*w = (struct world){.env = env};
 	list_init(&w->jobs);
+	list_init(&w->turns);
 	pthread_mutex_init(&w->lock, NULL);
 	int err = uv_loop_init(&w->loop);
 	err = err ? err : wire_hub_init(&w->hub, &w->loop);
@@ -193,6 +194,7 @@ void world_run(struct world *w)
 	for (unsigned i = 0; i < w->n_workers; i++)
 		worker_stop(&w->workers[i]);
 	on_jobs(&w->async);
+	turns_drop(w);
 	for (unsigned i = 0; i < w->n_doors; i++) {
 		door_close(w->doors[i]);
 		app_free(w->doors[i]->app);

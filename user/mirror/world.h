@@ -12,6 +12,7 @@
 #define WORLD_SITES 64
 
 struct world;
+struct turn;
 
 /* One listener that is watched. */
 struct lookout {
@@ -27,7 +28,7 @@ struct door {
 	int flows_fd;
 	struct lookout *lookout[2]; /* v4, v6; NULL: closed */
 	void *heartbeat;            /* under world.lock: workers stamp it */
-	bool turning;               /* a phase switch is under way */
+	struct turn *turn;          /* the phase switch under way */
 };
 
 struct keeper_line {
@@ -43,6 +44,7 @@ struct world {
 	uv_async_t async; /* main_post() */
 	pthread_mutex_t lock;
 	struct list jobs;
+	struct list turns; /* phase switches under way */
 	uv_timer_t timer;
 	struct worker_env worker_env;
 	struct worker *workers;
@@ -79,6 +81,7 @@ void door_close(struct door *d);
 void command_message(struct keeper_line *l, json_t *msg, int fds[CHANNEL_FDS], unsigned n_fds);
 /* turn.c: a phase switch, across all workers; answers `id` on the line when it is through */
 void turn_begin(struct world *w, struct keeper_line *l, json_int_t id, struct door *d, enum phase to);
+void turns_drop(struct world *w); /* the workers are gone: nothing comes of them any more */
 /* report.c */
 json_t *report_status(struct world *w);
 void report_sessions(struct world *w, struct keeper_line *l, json_int_t id, const char *app);
