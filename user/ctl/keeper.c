@@ -11,9 +11,9 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 
-#define TICK_MS       1000
-#define KEEP_ALIVE_NS (10 * SECOND_NS) /* how far back a gap may begin too early after a reboot */
-#define STOP_GRACE_MS 2000             /* for mirrors to end after stop_timeout */
+#define TICKS_OF_PATIENCE 10               /* a tick a second, with a mirror's 10 s of patience */
+#define KEEP_ALIVE_NS     (10 * SECOND_NS) /* how far back a gap may begin too early after a reboot */
+#define STOP_GRACE_MS     2000             /* for mirrors to end after stop_timeout */
 
 int keeper_save(struct keeper *k, struct reason *why)
 {
@@ -77,7 +77,7 @@ json_t *keeper_config_json(struct keeper *k)
 		json_object_set_new(apps, a->name,
 			json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:o, s:s, s:I, s:I, s:I}", "origin",
 				a->origin, "target", a->target, "phase",
-				phases_name(keeper_app_phase(&k->apps[i])), "follower_failure",
+				phases_name(keeper_app_told(&k->apps[i])), "follower_failure",
 				a->follower_failure == CONFIG_FOLLOWER_COUNT ? "count" : "fail",
 				"follower_wait_ms", (json_int_t)a->follower_wait, "request_timeout_ms",
 				(json_int_t)a->request_timeout, "target_auth",
@@ -317,7 +317,6 @@ static void start_app(struct keeper_app *a)
 		s->detached = true;
 		s->attached = false;
 	}
-	a->mirror_phase = keeper_app_phase(a);
 	a->want = !s->detached && (s->form != STATE_NONE || a->c->match.unit || a->c->match.cgroup) &&
 		  !keeper_app_place(a, &cgroup, &unit);
 	if (keeper_app_open(a))
@@ -417,7 +416,7 @@ int keeper_run(const struct config *c, const struct keeper_env *env)
 	if (err) {
 		log_error("not_started", "error=" LOGV, log_quote(why.text));
 	} else {
-		uv_timer_start(&k.tick, on_tick, 0, TICK_MS);
+		uv_timer_start(&k.tick, on_tick, 0, k.patience_ns / 1000000 / TICKS_OF_PATIENCE);
 		uv_run(&k.loop, UV_RUN_DEFAULT);
 		log_info("stopped", NULL);
 	}

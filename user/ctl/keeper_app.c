@@ -28,6 +28,11 @@ enum phases_id keeper_app_phase(const struct keeper_app *a)
 	return s->has_phase ? s->phase : (enum phases_id)a->c->phase;
 }
 
+enum phases_id keeper_app_told(const struct keeper_app *a)
+{
+	return a->want ? keeper_app_phase(a) : PHASES_PASSTHROUGH;
+}
+
 int keeper_app_place(struct keeper_app *a, const char **cgroup, const char **unit)
 {
 	const struct state_app *s = keeper_app_state(a);
@@ -139,7 +144,7 @@ int keeper_app_open(struct keeper_app *a)
 	if (err) {
 		a->capture = NULL;
 		snprintf(a->reason, sizeof a->reason, "%s", why.text);
-		return err;
+		return err == -ENOENT ? -ENOSYS : err; /* -ENOENT is a cgroup's */
 	}
 	if (poll_start(a, a->k->env->event_fd(a->capture), on_events, &a->event_poll))
 		log_error("events_lost", "app=%s", a->c->name);
@@ -298,33 +303,38 @@ static void on_phase_restored(void *ctx, int err, const json_t *answer)
 {
 	struct keeper_app *a = ctx;
 
-	a->busy = false;
 	if (err == -EPERM) {
 		keeper_refusals(answer, a->reason, sizeof a->reason);
 		log_warn("phase_not_restored", "app=%s reason=" LOGV, a->c->name, log_quote(a->reason));
-		return;
+		a->restore_failed = true;
 	}
-	if (err)
+	if (--a->restoring)
+		return;
+	a->busy = false;
+	if (a->restore_failed || !a->k->mirror) /* the next tick tries again */
 		return;
 	a->mirror_phase = keeper_app_phase(a);
 	keeper_app_step(a);
 }
 
-/* A detach left the mirror in passthrough. */
+/* A detach left the mirrors in passthrough: all of them must have the phase again before the app is captured. */
 static int restore_phase(struct keeper_app *a)
 {
+	struct keeper_mirror *mirrors[KEEPER_MIRRORS];
 	enum phases_id p = keeper_app_phase(a);
+	uint64_t patience = a->k->patience_ns + a->c->request_timeout * 1000000;
 
 	if (a->mirror_phase == p)
 		return 0;
-	if (!a->busy && a->k->mirror) {
-		int err = keeper_ask(a->k->mirror, "phase",
-			json_pack("{s:s, s:s}", "app", a->c->name, "phase", phases_name(p)), NULL, 0,
-			a->k->patience_ns + a->c->request_timeout * 1000000, on_phase_restored, a);
-		if (err)
-			return put_off(a, err, strerror(-err));
-		a->busy = true;
-	}
+	size_t n = a->busy ? 0 : keeper_mirrors(a->k, mirrors, KEEPER_MIRRORS);
+	a->restore_failed &= a->busy;
+	for (size_t i = 0; i < n; i++)
+		if (!keeper_ask(mirrors[i], "phase",
+			    json_pack("{s:s, s:s}", "app", a->c->name, "phase", phases_name(p)), NULL, 0,
+			    patience, on_phase_restored, a)) {
+			a->restoring++;
+			a->busy = true;
+		}
 	return put_off(a, -EAGAIN, "the mirror does not have the phase yet");
 }
 
@@ -492,7 +502,6 @@ void keeper_app_mirror_gone(struct keeper_app *a)
 	uint64_t age = 0;
 
 	a->listening = a->listen_asked = false;
-	a->mirror_phase = keeper_app_phase(a);
 	if (a->state != KEEPER_ATTACHED || !s->mirrored || a->k->stopping)
 		return;
 	if (!a->k->env->gate_state(a->capture, &g) && g.oldest_ns != UINT64_MAX)
@@ -523,7 +532,7 @@ void keeper_app_count(struct keeper_app *a)
 		err = reason_set(&why, -ENOMEM, "no memory");
 	}
 	free(e);
-	a->not_captured_known = !err;
+	a->not_captured_known = !err && a->origin->n_endpoints; /* no nodes known: nothing was looked for */
 	if (err)
 		log_error("not_counted", "app=%s error=" LOGV, a->c->name, log_quote(why.text));
 }

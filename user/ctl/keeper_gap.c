@@ -63,6 +63,15 @@ static const char *cause(struct keeper_app *a, const struct keeper_through *t)
 	return NULL;
 }
 
+/* Has each mirror told how many of its sessions it cannot read? */
+static bool all_heard(struct keeper *k)
+{
+	list_for_each (l, &k->elders)
+		if (!list_entry(l, struct keeper_mirror, link)->heard)
+			return false;
+	return k->mirror && k->mirror->heard;
+}
+
 void keeper_gap_tick(struct keeper_app *a)
 {
 	struct state_app *s = keeper_app_state(a);
@@ -78,7 +87,7 @@ void keeper_gap_tick(struct keeper_app *a)
 			from = now - (int64_t)((clock_mono_ns() - t.first_ns) / 1000);
 		if (why)
 			keeper_gap_open(a, from, why);
-		else if (a->not_captured_known && state_gap_close(s, now)) {
+		else if (a->not_captured_known && all_heard(a->k) && state_gap_close(s, now)) {
 			log_info("gap_closed", "app=%s at=%s", a->c->name, when_format(now, text));
 			keeper_save_or_log(a->k);
 		}

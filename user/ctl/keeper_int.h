@@ -49,8 +49,8 @@ struct keeper_mirror {
 	struct channel *channel;
 	struct list asks;
 	pid_t pid;
-	int pidfd; /* elder only: a number alone may belong to another by now */
-	bool elder, configured, killed, ended;
+	int pidfd;                             /* elder only: a number alone may belong to another by now */
+	bool elder, configured, killed, heard; /* heard: it has told its status */
 	uint64_t started_ns;
 	struct keeper_counts *counts; /* one for each app of the config */
 };
@@ -90,7 +90,8 @@ struct keeper_app {
 	uv_poll_t *event_poll, *watch_poll;
 	char path[KEEPER_PATH]; /* where it is, or was last */
 	uint64_t cgroup_id;
-	bool listening, listen_asked;
+	bool listening, listen_asked, restore_failed;
+	unsigned restoring;                     /* mirrors asked to take the phase again */
 	enum phases_id mirror_phase;            /* what the mirror was told last */
 	struct control_request *attach_request; /* answered when the app is attached or refused */
 	struct keeper_wish former;              /* comes back when that is refused */
@@ -162,6 +163,8 @@ int keeper_app_place(
 	struct keeper_app *a, const char **cgroup, const char **unit) must_check; /* -ENOENT: none named */
 struct state_app *keeper_app_state(const struct keeper_app *a);
 enum phases_id keeper_app_phase(const struct keeper_app *a);
+enum phases_id keeper_app_told(const struct keeper_app
+		*a); /* the phase that a mirror's config names: none that mirrors while detached */
 void keeper_app_count(struct keeper_app *a); /* not_captured, anew */
 
 /* keeper_gap.c */

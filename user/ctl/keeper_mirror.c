@@ -163,7 +163,6 @@ static void on_end(void *ctx, int err)
 
 	channel_close(m->channel);
 	m->channel = NULL;
-	m->ended = true;
 	if (m->elder) {
 		if (err)
 			keeper_mirror_kill(m, strerror(-err));
@@ -248,10 +247,8 @@ static void on_configured(void *ctx, int err, const json_t *answer)
 	if (err)
 		return;
 	m->configured = true;
-	for (size_t i = 0; i < k->config->n_apps; i++) {
-		k->apps[i].mirror_phase = keeper_app_phase(&k->apps[i]);
+	for (size_t i = 0; i < k->config->n_apps; i++)
 		keeper_app_step(&k->apps[i]);
-	}
 }
 
 void keeper_mirror_start(struct keeper *k)
@@ -274,6 +271,8 @@ void keeper_mirror_start(struct keeper *k)
 	}
 	k->mirror = m;
 	log_info("mirror_started", "pid=%d", m->pid);
+	for (size_t i = 0; i < k->config->n_apps; i++)
+		k->apps[i].mirror_phase = keeper_app_told(&k->apps[i]);
 	err = keeper_mirror_open(m, fd);
 	if (!err)
 		err = keeper_ask(

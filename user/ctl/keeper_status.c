@@ -45,6 +45,7 @@ void keeper_take_status(struct keeper_mirror *m, const json_t *answer)
 {
 	const json_t *apps = json_object_get(answer, "apps");
 
+	m->heard = true;
 	for (size_t i = 0; i < m->k->config->n_apps; i++) {
 		const json_t *a = json_object_get(apps, m->k->config->apps[i].name);
 		const char *target =

@@ -405,6 +405,12 @@ static void keeper_killed(void **state)
 	unsigned before = fake->app[0].phases;
 	drop(ask("{\"verb\":\"phase\",\"app\":\"shop\",\"phase\":\"passthrough\"}\n", 0));
 	assert_int_equal(fake->app[0].phases, before + 2); /* the elder too */
+	drop(ask("{\"verb\":\"phase\",\"app\":\"shop\",\"phase\":\"dual-write\"}\n", 0));
+	drop(ask("{\"verb\":\"detach\",\"app\":\"shop\"}\n", 0));
+	before = fake->app[0].phases;
+	drop(ask("{\"verb\":\"attach\",\"app\":\"shop\"}\n", 0));
+	assert_int_equal(fake->app[0].phases,
+		before + 2); /* its sessions mirror again before the app counts as attached */
 	keeper_end(SIGTERM, 0);
 	WAIT_FOR(kill(elder, 0)); /* and reaped, by whoever adopted it */
 }
