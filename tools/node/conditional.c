@@ -107,7 +107,10 @@ static void write_row(const struct exec *x, struct cql_writer *body, const struc
 	for (uint32_t i = 0; i < n; i++) {
 		struct cql_view v;
 
-		if (p && where_column(m->s->table, cols[i], p, r, x->now, &v))
+		/* IF NOT EXISTS of a row looks at no static column, and Cassandra answers null for it */
+		bool looked_at = !(m->s->if_not_exists && m->has_row && cols[i]->kind == COLUMN_STATIC);
+
+		if (p && looked_at && where_column(m->s->table, cols[i], p, r, x->now, &v))
 			cql_write_bytes(body, v);
 		else
 			cql_write_null(body);

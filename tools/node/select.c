@@ -225,15 +225,10 @@ static int scan_keys(struct scan *k, const struct paging *resume)
 
 	if (where_keys(k->x, k->s->plan, &keys, &n) < 0)
 		return -EINVAL;
-	int64_t token = resume ? token_of(resume->key) : 0;
-
-	for (; resume && i < n; i++) {
-		int c = keys[i].token != token ? (keys[i].token < token ? -1 : 1)
-					       : value_compare_bytes(keys[i].key, resume->key);
-
-		if (c > 0 || (c == 0 && resume->in_partition))
-			break;
-	}
+	while (resume && i < n && !cql_view_equal(keys[i].key, resume->key))
+		i++;
+	if (resume && !resume->in_partition)
+		i++;
 	for (; i < n && done == 0; i++) {
 		struct partition *p = store_partition(&k->t->store, keys[i].token, keys[i].key, false);
 		bool again = p && resume && resume->in_partition && cql_view_equal(keys[i].key, resume->key);

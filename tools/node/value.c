@@ -234,6 +234,11 @@ static uint32_t sort_items(const struct type *element, struct cql_view *items, u
 	return kept;
 }
 
+uint32_t value_sort(const struct type *t, struct cql_view *values, uint32_t n)
+{
+	return sort_items(t, values, n, 1);
+}
+
 struct cql_view value_collect(const struct type *t, struct cql_view *items, uint32_t n, struct arena *a)
 {
 	uint32_t step = t->id == CQL_T_MAP ? 2 : 1;

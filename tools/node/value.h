@@ -22,6 +22,9 @@ bool value_component(struct cql_view v, size_t *at, struct cql_value *out); /* t
 /* A collection from its elements (n pairs of a map: 2n items); sorts sets and maps. Items are re-ordered in place. */
 struct cql_view value_collect(const struct type *t, struct cql_view *items, uint32_t n, struct arena *a);
 
+/* Sort, without doubles. Returns how many are left. */
+uint32_t value_sort(const struct type *t, struct cql_view *values, uint32_t n);
+
 int64_t value_i64(struct cql_view v); /* big-endian, 1 to 8 bytes, signed */
 void value_put_i64(uint8_t out[8], int64_t v);
 /*

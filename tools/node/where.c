@@ -191,15 +191,6 @@ struct cql_view where_routing_key(struct arena *a, const struct cql_view *c, uin
 	return (struct cql_view){p, size};
 }
 
-static int by_token(const void *a, const void *b)
-{
-	const struct where_key *x = a, *y = b;
-
-	if (x->token != y->token)
-		return x->token < y->token ? -1 : 1;
-	return value_compare_bytes(x->key, y->key);
-}
-
 static int check_key(const struct exec *x, struct cql_view key, bool single)
 {
 	if (key.n == 0 && single)
@@ -214,12 +205,13 @@ int where_keys(const struct exec *x, const struct where *w, struct where_key **k
 	uint16_t parts = w->table->n_partition;
 	struct cql_view **values = ARENA_ARRAY(x->a, struct cql_view *, parts);
 	struct cql_view *one = ARENA_ARRAY(x->a, struct cql_view, parts);
-	uint32_t *counts = ARENA_ARRAY(x->a, uint32_t, parts), kept = 0;
+	uint32_t *counts = ARENA_ARRAY(x->a, uint32_t, parts);
 	uint64_t all = 1;
 
 	for (int i = 0; i < parts; i++) {
 		if (where_values(x, w->partition[i], &values[i], &counts[i]) < 0)
 			return -EINVAL;
+		counts[i] = value_sort(w->table->columns[i].type, values[i], counts[i]);
 		all *= counts[i];
 		if (all > WHERE_MAX_KEYS)
 			return problem_invalid(
@@ -229,7 +221,7 @@ int where_keys(const struct exec *x, const struct where *w, struct where_key **k
 	for (uint64_t k = 0; k < all; k++) {
 		uint64_t rest = k;
 
-		for (int i = 0; i < parts; i++) {
+		for (int i = parts - 1; i >= 0; i--) {
 			one[i] = values[i][rest % counts[i]];
 			rest /= counts[i];
 			if (one[i].n > 65535)
@@ -242,11 +234,7 @@ int where_keys(const struct exec *x, const struct where *w, struct where_key **k
 			return -EINVAL;
 		(*keys)[k] = (struct where_key){token_of(key), key};
 	}
-	qsort(*keys, all, sizeof(**keys), by_token);
-	for (uint64_t k = 0; k < all; k++)
-		if (!kept || by_token(&(*keys)[kept - 1], &(*keys)[k]))
-			(*keys)[kept++] = (*keys)[k];
-	*n = kept;
+	*n = (uint32_t)all;
 	return 0;
 }
 

@@ -31,7 +31,7 @@ struct where_filter {
 };
 
 int where_plan(struct stmt *s, struct arena *a, struct problem *why) must_check;
-/* Partition keys in token order, no doubles. Only when the plan has `partition`. */
+/* Partition keys in the order of their components (as Cassandra answers IN), no doubles. Only when the plan has `partition`. */
 int where_keys(const struct exec *x, const struct where *w, struct where_key **keys, uint32_t *n) must_check;
 int where_bounds(
 	const struct exec *x, const struct where *w, struct bound *from, struct bound *to) must_check;
