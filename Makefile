@@ -91,6 +91,12 @@ build/%: build/release/%
 debug-programs: ; $(Q)$(MAKE) MODE=debug $(addprefix build/debug/,$(PROGRAMS)) ## the same with ASan and UBSan, in build/debug/
 
 include tools/lab/lab.mk
+# Whatever lies in build/debug/ is made in that mode, also when it is asked for by name.
+ifneq ($(MODE),debug)
+build/debug/%: FORCE ; $(Q)$(MAKE) MODE=debug $@
+FORCE:
+endif
+
 include tests/tests.mk
 
 # ---- what a user types

@@ -102,7 +102,7 @@ static void on_keeper_end(void *ctx, int err)
 	struct keeper_line *l = ctx;
 	struct world *w = l->world;
 
-	log_warn("keeper_gone", "error=" LOGV, log_quote(strerror(-err)));
+	log_warn("keeper_gone", "error=" LOGV, log_quote(err ? strerror(-err) : "none"));
 	channel_close(TAKE_PTR(l->channel));
 	if (!l->first)
 		return;
