@@ -12,6 +12,19 @@ LOCK_PORT = 17042
 PR_SET_PDEATHSIG = 1
 
 
+interrupted = []  # signals that asked for the end: kept, since an exception can get lost in a library's callback
+
+
+def interrupt(number, _):
+    interrupted.append(number)
+    raise KeyboardInterrupt
+
+
+def check_interrupted():
+    if interrupted:
+        raise KeyboardInterrupt
+
+
 class Late(AssertionError):
     """The deadline came first."""
 
@@ -23,6 +36,7 @@ def until(what, condition, seconds, every=0.1):
         said = condition()
         if said:
             return said
+        check_interrupted()
         if time.monotonic() >= deadline:
             raise Late("after %g s still not: %s" % (seconds, what() if callable(what) else what))
         time.sleep(every)
@@ -31,16 +45,24 @@ def until(what, condition, seconds, every=0.1):
 class Block:
     """127.a.b.1 to .250, ours while the lock socket lives (it goes with the process, whatever ends that)."""
 
-    def __init__(self, tries=200):
+    def __init__(self, a, b):
+        """OSError when another run has it."""
+        self.a, self.b = a, b
+        self._lock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            self._lock.bind(("127.%d.%d.254" % (a, b), LOCK_PORT))
+            self._lock.listen(1)
+        except OSError:
+            self._lock.close()
+            raise
+
+    @classmethod
+    def free(cls, tries=200):
         for _ in range(tries):
-            self.a, self.b = random.randint(10, 63), random.randint(1, 254)
-            self._lock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             try:
-                self._lock.bind(("127.%d.%d.254" % (self.a, self.b), LOCK_PORT))
-                self._lock.listen(1)
-                return
+                return cls(random.randint(10, 63), random.randint(1, 254))
             except OSError:
-                self._lock.close()
+                continue
         raise RuntimeError("no free block of loopback addresses in %d tries" % tries)
 
     @property
@@ -70,7 +92,7 @@ class Cgroup:
 
     def __init__(self, name):
         self.path = os.path.join(cgroup_mount(), name)
-        os.mkdir(self.path)
+        os.makedirs(self.path, exist_ok=True)
 
     def pids(self):
         try:

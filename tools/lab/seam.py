@@ -36,17 +36,22 @@ class Refused(AssertionError):
 
 
 class Seam:
-    def __init__(self, build, folder, app, origin, target):
+    """One daemon, whose folders are the run's."""
+
+    def __init__(self, build, folder, app):
         self.app = app
         self._build, self._folder = build, folder
         self._config = os.path.join(folder, "seam.yaml")
         self._log = os.path.join(folder, "seamd.log")
         self._process = None
         self._from = 0
+
+    def configure(self, origin, target):
+        folder = self._folder
         os.mkdir(os.path.join(folder, "run"))
         os.mkdir(os.path.join(folder, "state"))
         with open(self._config, "w") as f:
-            f.write(CONFIG.format(folder=folder, app=app, origin=origin.addresses[0], target=target.addresses[0]))
+            f.write(CONFIG.format(folder=folder, app=self.app, origin=origin.addresses[0], target=target.addresses[0]))
 
     # ---- the daemon
 

@@ -173,12 +173,10 @@ def target_killed(lab):
     had = failed()
     killed_us = now_us()
     lab.target.kill()
-    lab.heal.append(lab.target.revive)
     until("Target is seen down", lambda: lab.seam.status()["target"]["state"] == "down", 10)
     progress(lab, OUTAGE_REQUESTS)
     calm(lab, before, "Target down")
     lab.target.revive()
-    lab.heal.clear()
     until("Target is seen up", lambda: lab.seam.status()["target"]["state"] == "up", 30)
 
     def recovered():
