@@ -27,12 +27,14 @@ class Connection:
         self.open = True
         self.logged_in = False
         self.registered = False
+        self.reading = threading.Event()
+        self.reading.set()
         self.began = time.monotonic()
 
     def run(self):
         try:
             while True:
-                while not self.node.reading.wait(5):
+                while not (self.node.reading.wait(1) and self.reading.wait(1)):
                     pass
                 got = self.sock.recv(self.node.read_size)
                 if not got:
@@ -67,6 +69,11 @@ class Connection:
         if self.driver != "Seam" and not (req.opcode == cql.STARTUP and req.options.get("DRIVER_NAME") == "Seam"):
             self.requests.append(req)
             self.node.note(req)
+        elif req.opcode == cql.STARTUP:
+            self.node.forget(self)
+        self.serve(req)
+
+    def serve(self, req):
         for rule in list(self.node.rules):
             if rule.matches(req):
                 rule.action(self, req)
@@ -75,17 +82,22 @@ class Connection:
 
     def put(self, raw):
         with self.lock:
-            self.sock.sendall(raw)
+            self.say(raw)
+
+    def say(self, raw):
+        step = self.node.step or len(raw) or 1
+        for at in range(0, len(raw), step):
+            self.sock.sendall(raw[at:at + step])
 
     def send(self, req, opcode, body, flags=0, pack=True):
         version = 0x80 | req.version
         with self.lock:
             packer = self.framing.packer(version) if pack else None
-            self.sock.sendall(self.framing.wrap(cql.envelope(version, opcode, body, req.stream, flags, packer)))
+            self.say(self.framing.wrap(cql.envelope(version, opcode, body, req.stream, flags, packer)))
 
     def event(self, body):
         with self.lock:
-            self.sock.sendall(self.framing.wrap(cql.envelope(0x80 | self.version, cql.EVENT, body, -1)))
+            self.say(self.framing.wrap(cql.envelope(0x80 | self.version, cql.EVENT, body, -1)))
 
     def close(self):
         self.open = False
@@ -131,6 +143,7 @@ class Node:
         self.peers = []
         self.select_body = lambda version: cql.rows([("k", cql.INT)], [[b"\0\0\0\1"]])
         self.read_size = 1 << 20
+        self.step = None  # bytes at a time, when what it says is to be cut up
         self.keep_raw = False
         self.opaque = None
         self.reading = threading.Event()
@@ -182,8 +195,8 @@ class Node:
         return "127.0.0.1:%d" % self.port
 
     def legs(self):
-        """Open connections that are not of Seam's own discovery."""
-        return [c for c in self.connections if c.open and c.driver != "Seam"]
+        """Open connections of sessions, not of Seam's own discovery."""
+        return [c for c in self.connections if c.open and c.driver not in ("Seam", None)]
 
     # ---- what came
 
@@ -191,6 +204,11 @@ class Node:
         with self.change:
             self.log.append(req)
             self.change.notify_all()
+
+    def forget(self, connection):
+        """It is one of Seam's own discovery."""
+        with self.change:
+            self.log = [r for r in self.log if r.connection is not connection]
 
     def seen(self, word=None, opcode=None):
         """Requests whose text (or a child's) holds `word`."""
@@ -386,4 +404,4 @@ class Gate:
             self.is_open = True
             waiting, self.waiting = self.waiting, []
         for c, req in waiting:
-            c.node.answer(c, req)
+            c.serve(req)

@@ -14,7 +14,7 @@ import cql
 import fake
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PROGRAM = os.path.join(HERE, "..", "..", "build", "debug", "tests", "mirror", "rig")
+PROGRAM = os.path.join(HERE, "..", "..", "build", "%s", "tests", "mirror", "rig")
 
 
 def until(condition, what, timeout=8):
@@ -89,7 +89,8 @@ class Keeper:
 class Rig:
     """One mirror, one Origin node, one Target node, an app "shop"; more of each on demand."""
 
-    def __init__(self, phase="dual-write", failure="fail", workers=2, origin=None, target=None, target_port=None, wait=True, **app):
+    def __init__(self, phase="dual-write", failure="fail", workers=2, origin=None, target=None, wait=True,
+                 mode="debug", **app):
         self.origin = origin or fake.Node("origin")
         self.target = target or fake.Node("target", tag="T")
         self.nodes = [self.origin, self.target]
@@ -104,7 +105,7 @@ class Rig:
         takeover.listen()
         self.err = tempfile.TemporaryFile()
         env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:abort_on_error=0", UBSAN_OPTIONS="print_stacktrace=1")
-        self.process = subprocess.Popen([PROGRAM, str(theirs.fileno()), str(takeover.fileno())], stderr=self.err, env=env,
+        self.process = subprocess.Popen([PROGRAM % mode, str(theirs.fileno()), str(takeover.fileno())], stderr=self.err, env=env,
                                         pass_fds=(theirs.fileno(), takeover.fileno()))
         theirs.close()
         takeover.close()

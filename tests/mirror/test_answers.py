@@ -100,7 +100,7 @@ def test_follower_slow_under_count(new):
     c.ok("INSERT INTO ks.t (k) VALUES (3)", stream=9)
     assert rig.target.seen("VALUES (3)")[0].stream == 9, "the number is free again"
     rig.expect(failed_writes=1, diverged=0)
-    assert len(rig.target.connections) == len({id(x) for x in rig.target.connections}) and len(rig.target.legs()) == 1
+    assert len(rig.target.connections) > 1 and len(rig.target.legs()) == 1
 
 
 def test_authority_fails(new):

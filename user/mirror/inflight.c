@@ -46,6 +46,8 @@ int inflight_keep(struct inflight *r, struct cql_view body)
 		memcpy(r->body, body.p, body.n);
 	r->body_n = body.n;
 	r->s->kept += body.n;
+	if (body.n > r->s->longest)
+		r->s->longest = body.n;
 	return 0;
 }
 
@@ -70,6 +72,8 @@ void inflight_free(struct inflight *r)
 	s->kept -= r->body_n;
 	if (r->for_target)
 		s->kept_for_target -= r->body_n;
+	if (!s->kept)
+		s->longest = 0;
 	list_del(&r->age);
 	s->in_flight--;
 	prepared_unref(r->prepared);

@@ -240,8 +240,11 @@ void leg_submit(struct leg *l, struct inflight *r)
 			settle(l, r, OUTCOME_REFUSED);
 			return;
 		}
-		size_t others = l->s->kept_for_target - (r->for_target ? r->body_n : 0);
-		if (others + pipe_backlog(&l->pipe) > r->policy->session_buffer) {
+		/* The one long frame that may be beyond the mark is held twice: for a mend, and as output. */
+		const struct session *s = l->s;
+		size_t mine = r->for_target ? r->body_n : 0;
+		if (s->kept_for_target - mine + pipe_backlog(&l->pipe) >
+			2 * s->longest + r->policy->session_buffer) {
 			settle(l, r,
 				OUTCOME_REFUSED); /* a full queue toward Target is a failure at once, never a stop of the client */
 			return;

@@ -55,6 +55,7 @@ struct session {
 	unsigned in_flight;
 	size_t kept;            /* bytes of requests and answers held */
 	size_t kept_for_target; /* of these, requests that Origin has answered: they never stop the client */
+	size_t longest;         /* request held, since none was */
 	uint64_t requests;
 	struct inflight *relay; /* FRONT_RELAY: the long request on its way to Origin */
 };
