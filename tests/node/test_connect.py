@@ -1,10 +1,12 @@
 """Connecting: versions, compression, authentication, what a driver sees of the cluster."""
 import hashlib
+import io
 import struct
 
 from cassandra import AuthenticationFailed
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import NoHostAvailable
+from cassandra.connection import segment_codec_no_compression
 from cassandra.metadata import Murmur3Token
 from cassandra.query import BatchStatement, SimpleStatement
 from world import Raw, keyspace, text
@@ -255,3 +257,34 @@ def test_ipv6(w):
     c = w.cluster(port=port)
     s = c.connect()
     assert str(s.execute('SELECT rpc_address, rpc_port FROM system.local').one()) == f"Row(rpc_address='::1', rpc_port={port})"
+
+
+class Raw5(Raw):
+    """v5: envelopes in segments, made by the driver's codec."""
+
+    def startup(self):
+        super().startup()
+        self.codec = segment_codec_no_compression
+        return self
+
+    def at(self, now, cql):
+        body = struct.pack('>i', len(cql)) + cql.encode() + struct.pack('>HIi', 1, 0x100, now)
+        out = io.BytesIO()
+        self.codec.encode(out, struct.pack('>BBhBi', 5, 0, 1, 7, len(body)) + body)
+        self.s.sendall(out.getvalue())
+        header = self.codec.decode_header(io.BytesIO(self.exactly(self.codec.header_length_with_crc)))
+        segment = self.codec.decode(io.BytesIO(self.exactly(header.payload_length + 4)), header)
+        assert segment.payload[4] == 8, segment.payload
+        return segment.payload[9:]
+
+
+def test_now_in_seconds(w):
+    w.start(1)
+    keyspace(w.session())
+    r = Raw5(w.addresses[0], 5).startup()
+    r.at(1000, 'CREATE TABLE ks.t (k int PRIMARY KEY, v int)')
+    r.at(1000, 'INSERT INTO ks.t (k, v) VALUES (1, 7) USING TTL 100')
+    one = struct.pack('>iii', 1, 4, 50)
+    assert r.at(1050, 'SELECT ttl(v) FROM ks.t').endswith(one)
+    assert r.at(1100, 'SELECT v FROM ks.t').endswith(struct.pack('>i', 0))
+    r.close()

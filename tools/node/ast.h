@@ -85,14 +85,15 @@ enum stmt_kind {
 	STMT_DROP_INDEX,
 };
 
+struct table;
 struct marker {
 	struct cql_view given; /* :name; empty for ? */
 	/* set when it is resolved */
 	struct cql_view name;
 	const struct type *type;
+	const struct table *table;
 };
 
-struct table;
 struct where;
 struct stmt {
 	enum stmt_kind kind;

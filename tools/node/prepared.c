@@ -94,6 +94,7 @@ static void write_bind(struct cql_writer *w, const struct stmt *s, uint8_t versi
 	uint16_t pk[AST_MAX_NAMES];
 	uint8_t encoded[2 * AST_MAX_NAMES];
 	uint16_t n = resolve_partition_markers(s, pk);
+	bool one_table = resolve_is_of_one_table(s);
 
 	for (int i = 0; i < n; i++) {
 		encoded[2 * i] = (uint8_t)(pk[i] >> 8);
@@ -104,10 +105,23 @@ static void write_bind(struct cql_writer *w, const struct stmt *s, uint8_t versi
 		m.keyspace = cql_view_of(first->table->keyspace->name);
 		m.table = cql_view_of(first->table->name);
 	}
-	cql_metadata_write(w, &m, true, version);
+	if (one_table) {
+		cql_metadata_write(w, &m, true, version);
+	} else { /* each column names its own table (spec §4.2.5.2) */
+		cql_write_i32(w, 0);
+		cql_write_i32(w, s->n_markers);
+		if (version >= CQL_V4)
+			cql_write_i32(w, 0);
+	}
 	for (int i = 0; i < s->n_markers; i++) {
-		cql_write_string(w, s->markers[i].name);
-		type_write(w, s->markers[i].type ? s->markers[i].type : type_of_id(CQL_T_VARCHAR), version);
+		const struct marker *mk = &s->markers[i];
+
+		if (!one_table) {
+			cql_write_string(w, cql_view_of(mk->table->keyspace->name));
+			cql_write_string(w, cql_view_of(mk->table->name));
+		}
+		cql_write_string(w, mk->name);
+		type_write(w, mk->type, version);
 	}
 }
 

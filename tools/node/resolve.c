@@ -2,6 +2,7 @@
 #include "term.h"
 #include "where.h"
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 struct resolver {
@@ -48,10 +49,14 @@ static int token_relation(struct resolver *r, struct stmt *s, struct relation *r
 			r->a, r->why);
 	if (!cql_view_is(rel->value->text, "token") || rel->value->n != s->table->n_partition)
 		return problem_invalid(r->why, "Invalid call of token()");
-	for (uint32_t i = 0; i < rel->value->n; i++)
-		if (term_resolve(r->markers, rel->value->items[i], s->table->columns[i].name,
-			    s->table->columns[i].type, r->a, r->why) < 0)
+	for (uint32_t i = 0; i < rel->value->n; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "arg%u(system.token)", i);
+		if (term_resolve(r->markers, rel->value->items[i], name, s->table->columns[i].type, r->a,
+			    r->why) < 0)
 			return -EINVAL;
+	}
 	return 0;
 }
 
@@ -71,8 +76,7 @@ static int relation(struct resolver *r, struct stmt *s, struct relation *rel)
 	if (rel->value->kind != TERM_LIST)
 		return problem_invalid(r->why, "Invalid IN relation on column %s", rel->column->name);
 	for (uint32_t i = 0; i < rel->value->n; i++)
-		if (term_resolve(r->markers, rel->value->items[i], text_in(r, rel->column->name), type, r->a,
-			    r->why) < 0)
+		if (term_resolve(r->markers, rel->value->items[i], rel->column->name, type, r->a, r->why) < 0)
 			return -EINVAL;
 	return 0;
 }
@@ -99,8 +103,17 @@ static int integer(struct resolver *r, struct term *t, const char *name, enum cq
 static int selector(struct resolver *r, struct stmt *s, struct selector *sel)
 {
 	switch (sel->kind) {
-	case SELECT_COUNT:
 	case SELECT_TOKEN:
+		for (uint32_t i = 0; i < sel->term->n; i++)
+			if (sel->term->n != s->table->n_partition || sel->term->items[i]->kind != TERM_WORD ||
+				!cql_view_is(sel->term->items[i]->text, s->table->columns[i].name))
+				return problem_invalid(r->why,
+					"token() takes the columns of the partition key, in their order");
+		sel->type = type_of_id(CQL_T_BIGINT);
+		return sel->term->n
+			       ? 0
+			       : problem_invalid(r->why, "token() takes the columns of the partition key");
+	case SELECT_COUNT:
 		sel->type = type_of_id(CQL_T_BIGINT);
 		return 0;
 	case SELECT_TERM:
@@ -222,6 +235,21 @@ static int assignment(struct resolver *r, struct stmt *s, struct assignment *a)
 	return term_resolve(r->markers, a->value, c->name, c->type, r->a, r->why);
 }
 
+static int missing_key(struct resolver *r, const struct stmt *s)
+{
+	for (int i = 0; i < s->table->n_partition; i++) {
+		bool named = false;
+
+		for (uint32_t k = 0; k < s->n_where; k++)
+			named |= s->where[k].column == &s->table->columns[i];
+		if (!named)
+			return problem_invalid(r->why, "Some partition key parts are missing: %s",
+				s->table->columns[i].name);
+	}
+	return problem_invalid(
+		r->why, "Only EQ and IN relation are supported on the partition key for writes");
+}
+
 /* UPDATE and DELETE name their rows fully, DELETE of whole rows may name a stretch. */
 static int where_of_write(struct resolver *r, struct stmt *s, bool only_static)
 {
@@ -229,8 +257,7 @@ static int where_of_write(struct resolver *r, struct stmt *s, bool only_static)
 	uint16_t in = 0;
 
 	if (!w->partition)
-		return problem_invalid(
-			r->why, "Some partition key parts are missing, or not restricted by = or IN");
+		return missing_key(r, s);
 	for (uint32_t i = 0; i < w->n_filters; i++) {
 		if (w->filters[i]->column->kind != COLUMN_CLUSTERING || w->filters[i]->op == OP_NE ||
 			(w->filters[i]->op != OP_IN && w->filters[i]->op != OP_EQ))
@@ -324,16 +351,25 @@ static int resolve_write(struct resolver *r, struct stmt *s)
 	return conditions(r, s);
 }
 
-static int one(struct resolver *r, struct stmt *s)
+static int by_kind(struct resolver *r, struct stmt *s)
 {
-	if (schema_find(r->schema, s->keyspace, r->current, s->name, &s->table, r->why) < 0)
-		return -EINVAL;
 	if (s->kind == STMT_SELECT)
 		return resolve_select(r, s);
 	if (s->table->keyspace->system)
 		return problem_set(r->why, CQL_E_UNAUTHORIZED, "%s keyspace is not user-modifiable.",
 			s->table->keyspace->name);
 	return s->kind == STMT_TRUNCATE ? 0 : resolve_write(r, s);
+}
+
+static int one(struct resolver *r, struct stmt *s)
+{
+	if (schema_find(r->schema, s->keyspace, r->current, s->name, &s->table, r->why) < 0 ||
+		by_kind(r, s) < 0)
+		return -EINVAL;
+	for (int i = 0; i < r->markers->n_markers; i++)
+		if (r->markers->markers[i].type && !r->markers->markers[i].table)
+			r->markers->markers[i].table = s->table;
+	return 0;
 }
 
 static int resolve_batch(struct resolver *r, struct stmt *s)
@@ -350,20 +386,17 @@ static int resolve_batch(struct resolver *r, struct stmt *s)
 	return 0;
 }
 
-int resolve_statement(const struct schema *schema, struct cql_view current, struct stmt *s, struct arena *a,
-	struct problem *why)
+static int dispatch(struct resolver *r, struct stmt *s)
 {
-	struct resolver r = {schema, current, s, a, why};
-
 	switch (s->kind) {
 	case STMT_SELECT:
 	case STMT_INSERT:
 	case STMT_UPDATE:
 	case STMT_DELETE:
 	case STMT_TRUNCATE:
-		return one(&r, s);
+		return one(r, s);
 	case STMT_BATCH:
-		return resolve_batch(&r, s);
+		return resolve_batch(r, s);
 	case STMT_USE:
 	case STMT_CREATE_KEYSPACE:
 	case STMT_ALTER_KEYSPACE:
@@ -374,8 +407,21 @@ int resolve_statement(const struct schema *schema, struct cql_view current, stru
 	case STMT_CREATE_INDEX:
 	case STMT_DROP_INDEX:
 	default:
-		return s->n_markers ? problem_invalid(why, "bind markers in a schema statement") : 0;
+		return 0;
 	}
+}
+
+int resolve_statement(const struct schema *schema, struct cql_view current, struct stmt *s, struct arena *a,
+	struct problem *why)
+{
+	struct resolver r = {schema, current, s, a, why};
+
+	if (dispatch(&r, s) < 0)
+		return -EINVAL;
+	for (int i = 0; i < s->n_markers; i++)
+		if (!s->markers[i].type)
+			return problem_invalid(why, "bind marker %d stands where none can", i);
+	return 0;
 }
 
 bool resolve_is_qualified(const struct stmt *s)
@@ -386,25 +432,48 @@ bool resolve_is_qualified(const struct stmt *s)
 	return s->kind == STMT_BATCH ? s->n_children > 0 : s->keyspace.n > 0;
 }
 
+/* The marker of a partition key column; of IN (?, ?) the last one, as Cassandra has it. -1: none. */
+static int key_marker(const struct stmt *s, int column)
+{
+	const struct term *t = NULL;
+
+	if (s->kind == STMT_INSERT) {
+		for (uint32_t k = 0; k < s->n_set; k++)
+			if (s->set[k].column == &s->table->columns[column])
+				t = s->set[k].value;
+	} else if (s->plan->partition) {
+		const struct relation *rel = s->plan->partition[column];
+
+		if (rel->op == OP_EQ)
+			t = rel->value;
+		else if (rel->value->kind == TERM_LIST && rel->value->n)
+			t = rel->value->items[rel->value->n - 1];
+	}
+	return t && t->kind == TERM_MARKER ? t->marker : -1;
+}
+
+bool resolve_is_of_one_table(const struct stmt *s)
+{
+	for (uint32_t i = 1; i < s->n_children; i++)
+		if (s->children[i]->table != s->children[0]->table)
+			return false;
+	return true;
+}
+
 uint16_t resolve_partition_markers(const struct stmt *s, uint16_t *out)
 {
-	if (s->kind == STMT_BATCH && s->n_children) /* Cassandra: of the first child */
+	if (!resolve_is_of_one_table(s))
+		return 0;
+	if (s->kind == STMT_BATCH && s->n_children)
 		s = s->children[0];
 	if (!s->table || s->kind == STMT_TRUNCATE)
 		return 0;
 	for (int i = 0; i < s->table->n_partition; i++) {
-		const struct term *t = NULL;
+		int marker = key_marker(s, i);
 
-		if (s->kind == STMT_INSERT) {
-			for (uint32_t k = 0; k < s->n_set; k++)
-				if (s->set[k].column == &s->table->columns[i])
-					t = s->set[k].value;
-		} else if (s->plan->partition && s->plan->partition[i]->op == OP_EQ) {
-			t = s->plan->partition[i]->value;
-		}
-		if (!t || t->kind != TERM_MARKER)
+		if (marker < 0)
 			return 0;
-		out[i] = t->marker;
+		out[i] = (uint16_t)marker;
 	}
 	return s->table->n_partition;
 }

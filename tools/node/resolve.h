@@ -10,5 +10,7 @@ int resolve_statement(const struct schema *schema, struct cql_view current, stru
  * or when the statement has no single partition. `out` has room for AST_MAX_NAMES.
  */
 uint16_t resolve_partition_markers(const struct stmt *s, uint16_t *out);
+/* False: a batch over several tables, whose markers belong to one each. */
+bool resolve_is_of_one_table(const struct stmt *s);
 /* Does the statement name every table's keyspace itself? Then its id does not depend on the connection's. */
 bool resolve_is_qualified(const struct stmt *s);

@@ -287,8 +287,9 @@ static int define(struct ddl *d, struct table *t)
 		if (add_column(d, t, &st->columns[i]) < 0)
 			return -EINVAL;
 	if (!st->n_partition_key)
-		return problem_invalid(
-			d->why, "No PRIMARY KEY specified for table '%s' (exactly one required)", t->name);
+		return problem_invalid(d->why,
+			"No PRIMARY KEY specified for table '%s.%s' (exactly one required)",
+			t->keyspace->name, t->name);
 	if (st->n_clustering > STORE_CLUSTERING)
 		return problem_invalid(d->why, "more than %d clustering columns", STORE_CLUSTERING);
 	if (set_key(d, t, st->partition_key, st->n_partition_key, COLUMN_PARTITION) < 0 ||
