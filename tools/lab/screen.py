@@ -26,9 +26,10 @@ class Rate:
 
 class Screen:
     def __init__(self, count, steps):
-        """count: returns (requests, errors so far), callable at any time."""
+        """count: returns (requests, errors so far, errors of a step that kills), callable at any time."""
         self._count, self._steps = count, steps
         self._live = sys.stdout.isatty()
+        sys.stdout.reconfigure(errors="replace")  # a terminal that has no spinner is no reason to fail
         self._colour = self._live and not os.environ.get("NO_COLOR")
         self._rate = Rate()
         self._lock = threading.Lock()
@@ -52,20 +53,20 @@ class Screen:
         print(self._paint(BOLD, text), flush=True)
 
     def _line(self, mark, code):
-        number, what, begun, rate, errors = self._now
+        number, what, begun, rate = self._now
+        _, errors, of_kill = self._count()
         speed = "%4.0f req/s" % rate if rate is not None else "          "
-        return "%*d  %-50s %s  %s  %s  %5.1f s" % (len(str(self._steps)), number, what, self._paint(code, "%-6s" % mark), speed,
-                                                   self._paint(RED if errors else DIM, "%d errors" % errors),
-                                                   time.monotonic() - begun)
+        said = "%d errors%s" % (errors, " (+%d by the kill)" % of_kill if of_kill else "")
+        return "%*d  %-47s %s %s %5.1f s  %s" % (len(str(self._steps)), number, what, self._paint(code, "%-6s" % mark), speed,
+                                                 time.monotonic() - begun, self._paint(RED if errors else DIM, said))
 
     def _refresh(self):
         turn = 0
         while not self._end.wait(0.1):
             with self._lock:
-                requests, errors = self._count()
-                rate = self._rate.of(requests)
+                rate = self._rate.of(self._count()[0])
                 if self._now:
-                    self._now[3:] = [rate, errors]
+                    self._now[3] = rate
                     if self._live:
                         sys.stdout.write("\r\033[K" + self._line(SPIN[turn % len(SPIN)], BOLD))
                         sys.stdout.flush()
@@ -73,12 +74,11 @@ class Screen:
 
     def begin(self, number, what):
         with self._lock:
-            self._now = [number, what, time.monotonic(), None, self._count()[1]]
+            self._now = [number, what, time.monotonic(), None]
 
     def done(self, shown, failed=False):
         """shown: what the step's assertion found, or the reason why it failed."""
         with self._lock:
-            self._now[4] = self._count()[1]
             mark, code = ("FAILED", RED) if failed else ("ok", GREEN)
             start = "\r\033[K" if self._live else ""
             indent = " " * (len(str(self._steps)) + 2)
