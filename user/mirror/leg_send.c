@@ -66,9 +66,9 @@ static enum sent settle_elsewhere(struct leg *l, struct inflight *r)
 
 struct child_ids {
 	struct leg *l;
-	struct prepared *held[64]; /* references, so that the views stay */
-	unsigned n;
-	struct prepared *unknown; /* a reference to a statement that Target has no id for yet */
+	uint8_t id
+		[PREPARED_ID_MAX]; /* of the last child asked for: the statement may go as soon as we return */
+	struct prepared *unknown;  /* a reference to a statement that Target has no id for yet */
 	bool unlike, lost;
 };
 
@@ -88,14 +88,9 @@ static struct cql_view child_id(void *ctx, struct cql_view id)
 		return (struct cql_view){0};
 	}
 	c->unlike |= !t->same_bind;
-	struct cql_view v = {t->id, t->id_n};
-	if (v.n == id.n && !memcmp(v.p, id.p, id.n))
-		v = (struct cql_view){0};
-	if (c->n < ARRAY_LEN(c->held) && v.n)
-		c->held[c->n++] =
-			p; /* beyond that the cache itself keeps them: eviction takes the least recently used */
-	else
-		prepared_unref(p);
+	struct cql_view v = {c->id, t->id_n};
+	memcpy(c->id, t->id, t->id_n);
+	prepared_unref(p);
 	return v;
 }
 
@@ -176,8 +171,6 @@ static enum sent write_batch(struct leg *l, struct inflight *r, struct cql_rewri
 		rw->ctx = &ids;
 	}
 	cql_rewrite_batch(&r->head, body, &b, rw, out, head);
-	for (unsigned i = 0; i < ids.n; i++)
-		prepared_unref(ids.held[i]);
 	if (ids.lost)
 		done = settle(l, r, OUTCOME_REFUSED);
 	else if (ids.unlike)

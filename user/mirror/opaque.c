@@ -15,7 +15,8 @@ size_t opaque_input(struct session *s, bool from_app, const uint8_t *p, size_t n
 	struct wire *to = from_app ? s->leg[ORIGIN].pipe.wire : s->front.wire;
 
 	wire_write(to, p, n);
-	if (wire_backlog(to) > s->policy->session_buffer)
+	session_pace(s);
+	if (wire_backlog(to) > (s->w->memory_short ? 0 : s->policy->session_buffer))
 		wire_reading(from, false);
 	return n;
 }

@@ -11,6 +11,7 @@
 #define FINISH_MS  5000
 #define REFUSED_NS 10000000000ull /* a client whose version was refused closes by itself, long before */
 #define SMALL      (64u << 10)    /* below that a session goes on even when memory is short */
+#define WEIGHT     (16u << 10) /* unit in which sessions are weighed, so that small ones touch nothing shared */
 
 const char *session_state_name(enum session_state st)
 {
@@ -111,6 +112,7 @@ void session_end(struct session *s, const char *reason)
 		s->app->name, (unsigned long long)s->id, endpoint_format(&s->app_addr, app),
 		endpoint_format(&s->origin_addr, origin), (unsigned long long)s->requests, log_quote(reason));
 	session_set_state(s, SESSION_OVER);
+	session_weigh(s, 0);
 	while (!list_empty(&s->age))
 		inflight_abandon(list_entry(s->age.next, struct inflight, age));
 	pipe_finish(&s->front, FINISH_MS);
@@ -190,13 +192,28 @@ size_t session_memory(const struct session *s)
 	       pipe_memory(&s->leg[TARGET].pipe) + s->leg[ORIGIN].gather.len + s->leg[TARGET].gather.len;
 }
 
+/* What all sessions hold together is known at once, not at the next tick: in 10 ms many could take in their session_buffer. */
+void session_weigh(struct session *s, size_t now)
+{
+	struct worker_env *env = s->w->env;
+
+	if (now / WEIGHT != s->weighed / WEIGHT) {
+		atomic_fetch_add_explicit(&env->used, now - s->weighed, memory_order_relaxed);
+		s->weighed = now;
+	}
+	s->w->memory_short = atomic_load_explicit(&env->used, memory_order_relaxed) > env->memory;
+}
+
 void session_pace(struct session *s)
 {
 	size_t limit = s->policy->session_buffer;
 
-	if (s->state == SESSION_OVER || s->state == SESSION_OPAQUE)
+	if (s->state == SESSION_OVER)
 		return;
-	bool app_slow = pipe_backlog(&s->front) > limit;
+	session_weigh(s, session_memory(s));
+	if (s->state == SESSION_OPAQUE)
+		return;
+	bool app_slow = pipe_backlog(&s->front) > (s->w->memory_short ? SMALL : limit);
 	/* One thing after the other until READY: what comes after it is in another framing, and may be a write. */
 	bool in_handshake = s->state == SESSION_HANDSHAKE && s->in_flight;
 	bool stop = app_slow || pipe_backlog(&s->leg[ORIGIN].pipe) > limit ||
@@ -210,8 +227,10 @@ void session_tick(struct session *s, uint64_t now)
 {
 	struct leg *origin = &s->leg[ORIGIN];
 
-	if (s->state == SESSION_OPAQUE)
+	if (s->state == SESSION_OPAQUE) {
+		session_pace(s);
 		return;
+	}
 	for (struct list *it = s->age.next, *next; it != &s->age; it = next) {
 		next = it->next;
 		inflight_tick(list_entry(it, struct inflight, age), now);

@@ -55,6 +55,7 @@ struct session {
 	unsigned in_flight;
 	size_t kept;            /* bytes of requests and answers held */
 	size_t kept_for_target; /* of these, requests that Origin has answered: they never stop the client */
+	size_t weighed;         /* what of its memory is in the worker_env's sum */
 	size_t longest;         /* request held, since none was */
 	uint64_t requests;
 	struct inflight *relay; /* FRONT_RELAY: the long request on its way to Origin */
@@ -75,6 +76,7 @@ void session_pace(struct session *s);                             /* stop or go 
 void session_flush(struct session *s);
 void session_tick(struct session *s, uint64_t now_ns);
 size_t session_memory(const struct session *s);
+void session_weigh(struct session *s, size_t now); /* `now`: the bytes it holds */
 void session_free(struct session *s);
 const char *session_state_name(enum session_state st);
 /* front.c */

@@ -58,26 +58,12 @@ static void free_over(struct worker *w)
 	}
 }
 
-/* All sessions together: each worker says what its own hold, and whoever finds the sum above the limit stops its big ones. */
-static void weigh(struct worker *w)
-{
-	uint64_t mine = 0, all = 0;
-
-	list_for_each (it, &w->sessions)
-		mine += session_memory(list_entry(it, struct session, link));
-	atomic_store_explicit(&w->env->used[w->index], mine, memory_order_relaxed);
-	for (unsigned i = 0; i < w->env->n_workers; i++)
-		all += atomic_load_explicit(&w->env->used[i], memory_order_relaxed);
-	w->memory_short = all > w->env->memory;
-}
-
 static void on_tick(uv_timer_t *t)
 {
 	struct worker *w = t->data;
 
 	w->now_ns = clock_mono_ns();
 	free_over(w);
-	weigh(w);
 	list_for_each_safe (it, &w->sessions)
 		session_tick(list_entry(it, struct session, link), w->now_ns);
 	if (w->now_ns - w->heartbeat_ns >= WORKER_HEARTBEAT_NS) {

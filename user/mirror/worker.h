@@ -10,8 +10,8 @@
 
 struct worker_env {
 	unsigned n_workers;
-	uint64_t memory;                    /* limit of all sessions together, bytes */
-	_Atomic uint64_t used[WORKERS_MAX]; /* by each worker's sessions, as of its last tick */
+	uint64_t memory;       /* limit of all sessions together, bytes */
+	_Atomic uint64_t used; /* by them */
 	/* Stamp every attached app's heartbeat for this worker. Called on the worker's thread. */
 	void (*heartbeat)(void *ctx, unsigned worker, uint64_t now_ns);
 	void *ctx;
@@ -31,7 +31,7 @@ struct worker {
 	struct list sessions, over; /* over: freed by the next tick */
 	atomic_uint n_sessions;
 	uint64_t now_ns, heartbeat_ns, ticks;
-	bool memory_short; /* all sessions together are above the limit */
+	bool memory_short; /* all sessions together are above the limit, as of the last that was weighed here */
 	bool stopping;
 };
 
