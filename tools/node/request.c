@@ -108,11 +108,6 @@ static int common(struct request *q, const struct cql_params *p)
 	return 0;
 }
 
-static bool same_name(struct cql_view marker, struct cql_view given)
-{
-	return cql_view_equal(marker, given);
-}
-
 /* Bound values to the statement's markers, by place or by name. */
 static int bind_values(
 	struct request *q, const struct stmt *s, struct cql_view encoded, uint16_t n, bool names)
@@ -133,7 +128,7 @@ static int bind_values(
 			continue;
 		}
 		for (int k = 0; k < s->n_markers; k++)
-			if (same_name(s->markers[k].name, name)) {
+			if (cql_view_equal(s->markers[k].name, name)) {
 				values[k] = v;
 				seen[k] = true;
 			}

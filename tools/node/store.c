@@ -114,16 +114,6 @@ static int compare_row(const struct tree_node *n, const void *key)
 	return store_row_compare(k->store, container_of(n, struct row, node), k->bound);
 }
 
-void store_row_bound(const struct store *s, const struct row *r, struct bound *out)
-{
-	uint32_t at = 0;
-
-	out->n = s->n_clustering;
-	out->side = 0;
-	for (int i = 0; i < s->n_clustering; i++)
-		out->values[i] = next_value(r, &at);
-}
-
 static struct row *new_row(const struct bound *b)
 {
 	size_t size = 0;

@@ -93,8 +93,6 @@ struct row *store_row_from(
 struct row *store_row_next(const struct row *r, bool reverse);
 /* The row against a bound: negative before it, 0 (exact keys only), positive behind it. */
 int store_row_compare(const struct store *s, const struct row *r, const struct bound *b);
-void store_row_bound(
-	const struct store *s, const struct row *r, struct bound *out); /* its exact key, borrowed */
 
 /* What is written; all reconcile with what stands. `now` (seconds) says what is expired already where that matters. */
 void store_put(const struct store *s, struct partition *p, struct row *r, const struct cell *c,

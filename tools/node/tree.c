@@ -101,15 +101,6 @@ struct tree_node *tree_first(const struct tree *t)
 	return n;
 }
 
-struct tree_node *tree_last(const struct tree *t)
-{
-	struct tree_node *n = t->root;
-
-	while (n && n->right)
-		n = n->right;
-	return n;
-}
-
 struct tree_node *tree_next(const struct tree_node *n)
 {
 	struct tree_node *p;

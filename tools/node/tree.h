@@ -26,7 +26,6 @@ void tree_insert(struct tree *t, struct tree_node *n, const struct tree_slot *sl
 struct tree_node *tree_ceil(const struct tree *t, tree_compare *cmp, const void *key);
 struct tree_node *tree_floor(const struct tree *t, tree_compare *cmp, const void *key);
 struct tree_node *tree_first(const struct tree *t);
-struct tree_node *tree_last(const struct tree *t);
 struct tree_node *tree_next(const struct tree_node *n);
 struct tree_node *tree_prev(const struct tree_node *n);
 /* Every node once, children before parents, so that `free_node` may free it. */

@@ -88,11 +88,6 @@ const struct type *type_make(enum cql_type_id id, bool frozen, const struct type
 	return t;
 }
 
-const struct type *type_frozen(const struct type *t)
-{
-	return t->n && !t->frozen ? type_make(t->id, true, t->sub, t->n) : t;
-}
-
 bool type_is_collection(const struct type *t)
 {
 	return t->id == CQL_T_LIST || t->id == CQL_T_SET || t->id == CQL_T_MAP;

@@ -22,7 +22,6 @@ const struct type *type_native(struct cql_view name);
 const struct type *type_of_id(enum cql_type_id id); /* native */
 /* Collections and tuples: `sub` is copied. */
 const struct type *type_make(enum cql_type_id id, bool frozen, const struct type *const *sub, uint8_t n);
-const struct type *type_frozen(const struct type *t); /* the frozen form; natives as they are */
 bool type_is_collection(const struct type *t);
 /* A plain list, set or map: its cells are its elements in Cassandra; here the value is written whole. */
 bool type_is_multicell(const struct type *t);
