@@ -6,7 +6,6 @@ import time
 import cql
 import fake
 
-
 OTHERS, PERIOD = 15, 0.03
 BUFFER, FRAME = 4 << 20, 1 << 20
 ATTEMPTS = 3  # a shared machine has hiccups of its own: each attempt compares with its own quiet time

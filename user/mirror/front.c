@@ -92,7 +92,7 @@ static void on_piece(void *ctx, const struct cql_piece *piece)
 		return;
 	if (piece->head.stream < 0) {
 		answer_error(s, piece->head.stream, CQL_E_PROTOCOL, "Negative stream id");
-		session_end(s, "negative stream id");
+		session_app_gone(s, "negative stream id");
 		return;
 	}
 	if (piece->first && piece->last) {
@@ -145,7 +145,7 @@ static void on_fault(void *ctx)
 	answer_error(s, d->fault_head.stream < 0 ? 0 : d->fault_head.stream, CQL_E_PROTOCOL, why);
 	log_info("bad_frame", "app=%s session=%llu reason=" LOGV, s->app->name, (unsigned long long)s->id,
 		log_quote(why));
-	session_end(s, "broken frame");
+	session_app_gone(s, "broken frame");
 }
 
 static void on_batch(void *ctx)

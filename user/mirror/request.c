@@ -257,7 +257,7 @@ void request_whole(struct session *s, const struct cql_header *h, struct cql_vie
 		if (!cql_body_unpack(pack_libs(), s->compression, body, s->policy->frame, &unpacked, &err)) {
 			answer_error(s, h->stream, CQL_E_PROTOCOL,
 				err.why ? err.why : "cannot decompress the body");
-			session_end(s, "compressed body is corrupt");
+			session_app_gone(s, "compressed body is corrupt");
 			out_free(&unpacked);
 			return;
 		}

@@ -134,7 +134,7 @@ void session_app_gone(struct session *s, const char *reason)
 		return;
 	}
 	session_set_state(s, SESSION_DRAINING);
-	pipe_close(&s->front, false);
+	pipe_finish(&s->front, FINISH_MS);
 }
 
 void session_refuse_version(struct session *s)
