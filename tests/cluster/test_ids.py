@@ -1,4 +1,6 @@
 """Prepared ids and result metadata: the client's are Origin's, always."""
+from cassandra.query import BatchStatement
+
 from harness.case import case
 from harness.wait import until
 
@@ -24,6 +26,25 @@ def use_old_ids(app, first, last):
 def write_on_old(app, first, last):
     for i in range(first, last):
         app.keep["old"].execute(app.keep["statement"], (i, "on the old connection"))
+
+
+def execute_where_unprepared(app, nodes, table, counters):
+    """PREPARE on one node, EXECUTE on the other: a driver gets there when a node is new. Nothing may run twice."""
+    first, second = app.session(only=[nodes[0]]), app.session(only=[nodes[1]])
+    for i in range(5):
+        insert = first.prepare("INSERT INTO %s (id, v) VALUES (?, 'unprepared %d')" % (table, i))
+        add = first.prepare("UPDATE %s SET n = n + %d WHERE id = ?" % (counters, i + 1))
+        append = first.prepare("UPDATE %s SET l = l + [%d] WHERE id = 100" % (table, i))
+        second.execute(insert, (i,))
+        second.execute(add, (1,))
+        second.execute(append)
+        batch = BatchStatement()
+        batched = first.prepare("INSERT INTO %s (id, v) VALUES (?, 'batch %d')" % (table, i))
+        # for a batch this driver re-prepares only what its own cluster object knows
+        second.cluster.add_prepared(batched.query_id, batched)
+        batch.add(batched, (10 + i,))
+        second.execute(batch)
+    return [(r.id, r.n) for r in second.execute("SELECT id, n FROM %s" % counters)]
 
 
 def drop_old(app):
@@ -74,6 +95,18 @@ def many_prepared(t):
     lengths, _ = t.call(prepare_many, table)
     assert lengths == [16, 16]
     t.same(table, rows=300)
+
+
+@case(pairs=("41", "50"))
+def unprepared_on_one_node(t):
+    table = t.table("id int PRIMARY KEY, v text, l list<int>")
+    counters = t.table("id int PRIMARY KEY, n counter", "t_unprepared_counters")
+    before = t.count("target.diverged") if t.seam else 0
+    assert t.call(execute_where_unprepared, t.pair.origin.addresses, table, counters) == [(1, 15)]
+    t.same(table, rows=11)
+    t.same(counters, rows=1)
+    if t.seam:
+        assert t.count("target.diverged") == before, t.status()["target"]
 
 
 @case()

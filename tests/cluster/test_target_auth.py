@@ -1,5 +1,6 @@
 """Target's login: Seam's own, or the one that the client gave to Origin."""
 from harness.case import case
+from harness.wait import until
 
 
 # ---- app parts
@@ -8,6 +9,19 @@ def write(app, table, auth):
     session = app.session(auth=auth)
     for i in range(5):
         session.execute("INSERT INTO %s (id, v) VALUES (%d, 'x')" % (table, i))
+
+
+def hold(app):
+    app.hold("forward", app.session())
+
+
+def write_held(app, table):
+    for i in range(5):
+        app.keep["forward"].execute("INSERT INTO %s (id, v) VALUES (%d, 'x')" % (table, i))
+
+
+def drop(app):
+    app.drop("forward")
 
 
 def try_write(app, table, auth):
@@ -33,11 +47,26 @@ def target_auth_seam(t):
 @case(pairs=("50",), app="lenient", control=False)
 def target_auth_forward(t):
     table = t.table("id int PRIMARY KEY, v text")
-    t.call(write, table, None)
-    t.same(table, rows=5)
+    t.call(hold)
+    try:
+        until("every session has its Target leg", lambda: all(s["target"] for s in t.seam.cli("sessions", t.app).json))
+        t.call(write_held, table)
+        t.same(table, rows=5)
+    finally:
+        t.call(drop)
     # a user whom Target does not know: the app is served, and each write is counted
     t.origin.run("CREATE ROLE IF NOT EXISTS only_origin WITH PASSWORD = 'Only-word' AND LOGIN = true AND SUPERUSER = true")
     before = t.count("target.failed_writes")
     assert t.call(try_write, table, ("only_origin", "Only-word")) == "written"
     t.grows("target.failed_writes", before, 1)
     assert 99 in t.ids(t.origin, table) and 99 not in t.ids(t.target, table)
+
+
+@case(pairs=("50",), app="lenient", control=False)
+def first_write_has_its_leg(t):
+    """A session gets its Target leg before its first write, though the login there takes longer than follower_wait."""
+    table = t.table("id int PRIMARY KEY, v text")
+    before = t.count("target.failed_writes")
+    t.call(write, table, None)
+    t.same(table, rows=5)
+    t.grows("target.failed_writes", before, 0)

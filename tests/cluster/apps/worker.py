@@ -10,6 +10,7 @@ import os
 import pickle
 import sys
 import traceback
+from concurrent.futures import wait
 from multiprocessing.connection import Connection
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -57,7 +58,10 @@ class App:
         return made
 
     def session(self, keyspace=None, **options):
-        return self.driver(**options).connect(keyspace)
+        """Connected to every node: connect() returns after the first, and a PREPARE would miss the others."""
+        made = self.driver(**options).connect(keyspace)
+        wait(made._initial_connect_futures, 20)
+        return made
 
     def hold(self, name, session):
         """Keep a session open after the part returns, under a name."""

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import ExitStack
 
 from cassandra import ConsistencyLevel, DriverException
 from cassandra.cluster import NoHostAvailable
@@ -149,21 +150,37 @@ class Cluster:
     def _make_users(self, seconds):
         """Every node holds the roles, so that each can log clients in while the others are down."""
         from .client import connect
-        session = until("%s lets its superuser in" % self.name,
-                        lambda: connect(self, ("cassandra", "cassandra"), quiet=True), seconds, 0.5)
-        with session:
-            session.run("ALTER KEYSPACE system_auth WITH replication = {'class': 'SimpleStrategy',"
-                        " 'replication_factor': %d}" % len(self.nodes))
+        with ExitStack() as stack:
+            sessions = [stack.enter_context(until(
+                "%s lets its superuser in" % a,
+                lambda a=a: connect(self, ("cassandra", "cassandra"), quiet=True, addresses=[a]), seconds, 0.5))
+                for a in self.addresses]
+            sessions[0].run("ALTER KEYSPACE system_auth WITH replication = {'class': 'SimpleStrategy',"
+                            " 'replication_factor': %d}" % len(self.nodes))
+            # a node that has not seen the others or this change yet would write a role for itself alone
+            until("the nodes of %s agree" % self.name, lambda: self._agree(sessions), seconds, 0.25)
+            self.make_role(sessions[0], *self.auth)
+        for address in self.addresses:
+            until("%s lets %s in" % (address, self.auth[0]),
+                  lambda a=address: self._lets_in(a), seconds, 0.25)
 
-            def together():
-                try:
-                    return session.run("SELECT role FROM system_auth.roles", consistency=ConsistencyLevel.ALL) is not None
-                except (DriverException, NoHostAvailable):
-                    return False
-            # each node must have seen the others come up; the session takes the nodes in turn
-            until("the nodes of %s see each other" % self.name,
-                  lambda: all(together() for _ in range(2 * len(self.nodes))), seconds, 0.25)
-            self.make_role(session, *self.auth)
+    def _lets_in(self, address):
+        from .client import connect
+        session = connect(self, quiet=True, addresses=[address])
+        if session:
+            session.close()
+        return session
+
+    @staticmethod
+    def _agree(sessions):
+        try:
+            versions = {s.run("SELECT schema_version FROM system.local", consistency=ConsistencyLevel.ONE)[0].schema_version
+                        for s in sessions}
+            for session in sessions:
+                session.run("SELECT role FROM system_auth.roles", consistency=ConsistencyLevel.ALL)
+            return len(versions) == 1
+        except (DriverException, NoHostAvailable):
+            return False
 
     @staticmethod
     def make_role(session, user, password):
