@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 from cassandra import ConsistencyLevel, DriverException
 from cassandra.cluster import NoHostAvailable
+from cassandra.protocol import ConfigurationException
 
 from .wait import until
 
@@ -155,10 +156,9 @@ class Cluster:
                 "%s lets its superuser in" % a,
                 lambda a=a: connect(self, ("cassandra", "cassandra"), quiet=True, addresses=[a]), seconds, 0.5))
                 for a in self.addresses]
-            sessions[0].run("ALTER KEYSPACE system_auth WITH replication = {'class': 'SimpleStrategy',"
-                            " 'replication_factor': %d}" % len(self.nodes))
             # a node that has not seen the others or this change yet would write a role for itself alone
-            until("the nodes of %s agree" % self.name, lambda: self._agree(sessions), seconds, 0.25)
+            until("the nodes of %s agree on one another" % self.name, lambda: self._spread_roles(sessions), seconds, 0.25)
+            until("the nodes of %s agree on their schema" % self.name, lambda: self._agree(sessions), seconds, 0.25)
             self.make_role(sessions[0], *self.auth)
         for address in self.addresses:
             until("%s lets %s in" % (address, self.auth[0]),
@@ -170,6 +170,15 @@ class Cluster:
         if session:
             session.close()
         return session
+
+    def _spread_roles(self, sessions):
+        try:
+            sessions[0].run("ALTER KEYSPACE system_auth WITH replication = {'class': 'SimpleStrategy',"
+                            " 'replication_factor': %d}" % len(self.nodes))
+            return True
+        except ConfigurationException:
+            # refused while a node is still on its way in
+            return False
 
     @staticmethod
     def _agree(sessions):
