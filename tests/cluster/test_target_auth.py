@@ -45,6 +45,16 @@ def target_auth_seam(t):
 
 
 @case(pairs=("50",), app="lenient", control=False)
+def first_write_has_its_leg(t):
+    """A session gets its Target leg before its first write, though the login there takes longer than follower_wait."""
+    table = t.table("id int PRIMARY KEY, v text")
+    before = t.count("target.failed_writes")
+    t.call(write, table, None)
+    t.same(table, rows=5)
+    t.grows("target.failed_writes", before, 0)
+
+
+@case(pairs=("50",), app="lenient", control=False)
 def target_auth_forward(t):
     table = t.table("id int PRIMARY KEY, v text")
     t.call(hold)
@@ -63,10 +73,20 @@ def target_auth_forward(t):
 
 
 @case(pairs=("50",), app="lenient", control=False)
-def first_write_has_its_leg(t):
-    """A session gets its Target leg before its first write, though the login there takes longer than follower_wait."""
+def foreign_login_hurts_no_other(t):
+    """Target refuses one client's forwarded login: that is this client's trouble, not that of the app's other sessions."""
     table = t.table("id int PRIMARY KEY, v text")
-    before = t.count("target.failed_writes")
-    t.call(write, table, None)
-    t.same(table, rows=5)
-    t.grows("target.failed_writes", before, 0)
+    t.origin.run("CREATE ROLE IF NOT EXISTS only_origin WITH PASSWORD = 'Only-word' AND LOGIN = true AND SUPERUSER = true")
+    t.call(hold)
+    try:
+        until("every session has its Target leg", lambda: all(s["target"] for s in t.seam.cli("sessions", t.app).json))
+        for _ in range(3):
+            assert t.call(try_write, table, ("only_origin", "Only-word")) == "written"
+        assert t.count("target.state") == "up", t.status()["target"]
+        before = t.count("target.failed_writes")
+        t.call(write_held, table)
+        t.call(write, table, None)
+        t.grows("target.failed_writes", before, 0)
+        assert t.ids(t.target, table) == set(range(5)), t.ids(t.target, table)
+    finally:
+        t.call(drop)
