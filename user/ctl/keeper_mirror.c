@@ -156,6 +156,14 @@ void keeper_mirror_free(struct keeper_mirror *m)
 	free(m);
 }
 
+/* What happened since the daemon's start doesn't unhappen with the mirror that counted it. */
+static void keep_counts(const struct keeper_mirror *m)
+{
+	for (size_t i = 0; i < m->k->config->n_apps; i++)
+		for (int c = COUNT_TURNED_AWAY; c < COUNTS; c++)
+			m->k->apps[i].past.n[c] += m->counts[i].n[c];
+}
+
 static void on_end(void *ctx, int err)
 {
 	struct keeper_mirror *m = ctx;
@@ -167,6 +175,7 @@ static void on_end(void *ctx, int err)
 		if (err)
 			keeper_mirror_kill(m, strerror(-err));
 		log_info("elder_gone", "pid=%d", m->pid);
+		keep_counts(m);
 		list_del(&m->link);
 		keeper_mirror_free(m);
 		keeper_stop_step(k);
@@ -296,11 +305,9 @@ void keeper_mirror_reap(struct keeper *k)
 	if (clock_mono_ns() - m->started_ns > LIVED_WELL_NS)
 		k->backoff_ms = 0;
 	k->mirror = NULL;
-	for (size_t i = 0; i < k->config->n_apps; i++) {
-		for (int c = COUNT_TURNED_AWAY; c < COUNTS; c++)
-			k->apps[i].past.n[c] += m->counts[i].n[c];
+	keep_counts(m);
+	for (size_t i = 0; i < k->config->n_apps; i++)
 		keeper_app_mirror_gone(&k->apps[i]);
-	}
 	keeper_mirror_free(m);
 	restart_later(k);
 	keeper_stop_step(k);
