@@ -9,6 +9,8 @@ import host
 
 PINS = "/sys/fs/bpf/seam"
 
+# The default follower_wait of 50ms is less than a busy machine, or a JVM that has just started, may take over the first PREPARE on Target: the
+# writes that wait for it would be counted as failed, and the lab wants to see those that fail for a reason.
 CONFIG = """\
 run_dir: {folder}/run
 state_dir: {folder}/state
@@ -24,6 +26,7 @@ apps:
     origin: old
     target: new
     follower_failure: count
+    follower_wait: 2s
 """
 
 
@@ -51,7 +54,8 @@ class Seam:
         os.mkdir(os.path.join(folder, "run"))
         os.mkdir(os.path.join(folder, "state"))
         with open(self._config, "w") as f:
-            f.write(CONFIG.format(folder=folder, app=self.app, origin=origin.addresses[0], target=target.addresses[0]))
+            f.write(CONFIG.format(folder=folder, app=self.app, origin=origin.addresses[0],
+                                  target=target.addresses[0]))
 
     # ---- the daemon
 
