@@ -207,6 +207,8 @@ class Rig:
             self.process.wait(12)
         except (OSError, subprocess.TimeoutExpired):
             wrong.append("the mirror did not stop")
+            if os.environ.get("RIG_GDB"):
+                wrong.append(subprocess.run(["gdb", "-p", str(self.process.pid), "-batch", "-ex", "thread apply all bt 25"], capture_output=True, text=True).stdout)
             self.process.kill()
             self.process.wait()
         for n in self.nodes:

@@ -110,8 +110,9 @@ def test_authority_fails(new):
         rig.leg_ready()
         # error | not sent or error: the authority's, nothing to count
         rig.origin.rule(INSERT, fake.fails(cql.INVALID, "origin says no"))
-        rig.target.rule(INSERT, fake.fails(cql.INVALID, "target says no"))
+        no = rig.target.rule(INSERT, fake.fails(cql.INVALID, "target says no"))
         assert c.bad(c.query(INSERT), cql.INVALID).text == "origin says no"
+        until(lambda: no.hits, "Target is asked")
         rig.expect(failed=0, failed_writes=0, diverged=0)
         # error | ok
         rig.target.clear()
@@ -120,7 +121,7 @@ def test_authority_fails(new):
         # error | in doubt
         rig.target.rule(INSERT, fake.fails(cql.WRITE_TIMEOUT))
         c.bad(c.query(INSERT), cql.INVALID)
-        rig.expect(diverged=2)
+        rig.expect(diverged=2)  # which waits for Target's answer, so that the next rule is the next write's
         # error | silent: told at once, counted when the follower is given up
         rig.target.clear()
         rig.target.rule(INSERT, fake.silent)
@@ -150,7 +151,11 @@ def test_authority_silent(new):
         rig.origin.rule("SELECT", fake.silent)
         f = c.bad(c.query("SELECT k FROM ks.t", consistency=10), cql.READ_TIMEOUT)
         assert (f.consistency, f.received, f.block_for, f.data_present) == (10, 0, 1, 0), vars(f)
-        rig.expect(diverged=1, failed_writes=0, failed=2)
+        rig.origin.rule("IF NOT EXISTS", fake.silent)
+        assert c.bad(c.query("INSERT INTO ks.t (k) VALUES (2) IF NOT EXISTS"), cql.WRITE_TIMEOUT).write_type == "CAS"
+        rig.origin.rule(cql.OPTIONS, fake.silent)
+        c.bad(c.ask(cql.OPTIONS), cql.OVERLOADED)
+        rig.expect(diverged=1, failed_writes=0, failed=4)
         rig.origin.clear()
         c.ok(INSERT)
 

@@ -1,4 +1,5 @@
 """One session's trouble is its own: p99 of fifteen others, and memory, while one is stuck on each of its sides. These run alone."""
+import os
 import selectors
 import threading
 import time
@@ -8,6 +9,7 @@ import fake
 
 OTHERS, PERIOD = 15, 0.03
 BUFFER, FRAME = 4 << 20, 1 << 20
+SECONDS = int(os.environ.get("FREEZE", "3"))  # the promise speaks of 30
 ATTEMPTS = 3  # a shared machine has hiccups of its own: each attempt compares with its own quiet time
 
 
@@ -46,7 +48,7 @@ class Others:
         return took[int(len(took) * 0.99)], len(took)
 
 
-def judge(rig, disturb, relieve, seconds=3):
+def judge(rig, disturb, relieve, seconds=SECONDS):
     others = Others(rig)
     others.measure(1)
     grown, seen = 0, []
@@ -83,7 +85,7 @@ def judge(rig, disturb, relieve, seconds=3):
 
 
 def test_client_that_does_not_read(new):
-    rig = new(mode="release", session_buffer=BUFFER, request_timeout_ms=12000)
+    rig = new(mode="release", session_buffer=BUFFER, request_timeout_ms=4000 * SECONDS)
     big = cql.rows([("k", cql.TEXT)], [[b"x" * FRAME]])
     rig.origin.rule("ks.big", fake.says(cql.RESULT, big))
     stuck = []
@@ -103,7 +105,7 @@ def frozen(conn):
 
 
 def test_target_leg_frozen(new):
-    rig = new(mode="release", session_buffer=BUFFER, request_timeout_ms=12000, failure="count")
+    rig = new(mode="release", session_buffer=BUFFER, request_timeout_ms=4000 * SECONDS, failure="count")
     rig.target.read_size = 4096
     held = []
 
@@ -125,7 +127,7 @@ def test_target_leg_frozen(new):
 
 
 def test_origin_leg_slow(new):
-    rig = new(mode="release", session_buffer=BUFFER, request_timeout_ms=12000, failure="count")
+    rig = new(mode="release", session_buffer=BUFFER, request_timeout_ms=4000 * SECONDS, failure="count")
     held = []
 
     def disturb(stop):

@@ -126,7 +126,7 @@ def test_use_under_way_at_the_switch(new):
     use = c.send_query("USE other")
     rig.origin.wait("USE other")
     switch = rig.keeper.send("phase", app="shop", phase="dual-write")
-    rig.leg_ready()
+    until(lambda: c.ok("DELETE FROM ks.p WHERE k = 1") and rig.target.seen("ks.p"), "new requests are mirrored")
     gate.open()
     c.good(c.receive(use))
     c.ok("INSERT INTO t (k) VALUES (1)")

@@ -264,7 +264,8 @@ static size_t on_input(void *ctx, const uint8_t *p, size_t n)
 	while (l->state != LINK_OVER && l->wire && (got = cql_decoder_pull(&l->dec, &in, &piece)) != 0) {
 		struct wire *was = l->wire;
 		/* An older server marks its refusal of a version with its own. */
-		if (got < 0 && l->dec.fault == CQL_FAULT_VERSION && l->state == LINK_WANT_SUPPORTED) {
+		if (got < 0 && l->dec.fault == CQL_FAULT_VERSION && l->dec.fault_head.response &&
+			l->state == LINK_WANT_SUPPORTED) {
 			step_down(l);
 			return n;
 		}

@@ -67,7 +67,7 @@ static const char *write_type(const struct inflight *r)
 
 	if (r->opcode == CQL_BATCH)
 		return BATCH[r->batch_type <= CQL_BATCH_COUNTER ? r->batch_type : CQL_BATCH_LOGGED];
-	return r->plan.unmirrored == UNMIRRORED_LWT ? "CAS" : "SIMPLE";
+	return r->plan.lwt ? "CAS" : "SIMPLE";
 }
 
 void answer_timeout(struct inflight *r)
@@ -101,12 +101,13 @@ void answer_timeout(struct inflight *r)
 void answer_version(struct session *s, uint8_t asked)
 {
 	struct cql_writer w = OUT_EMPTY;
-	struct site *o = s->app->site[ORIGIN];
-	struct cql_header h = {.response = true, .opcode = CQL_ERROR};
+	struct site *const *on = s->app->site;
+	struct cql_header h = {.response = true, .opcode = CQL_ERROR, .version = CQL_V5};
 
-	pthread_mutex_lock(&o->lock);
-	h.version = o->versions[CQL_V5] || !o->known ? CQL_V5 : o->versions[CQL_V4] ? CQL_V4 : CQL_V3;
-	pthread_mutex_unlock(&o->lock);
+	/* Drivers take the frame's version for the highest that they may try next. */
+	while (h.version > CQL_V3 &&
+		!(site_speaks(on[ORIGIN], h.version) && site_speaks(on[TARGET], h.version)))
+		h.version--;
 	cql_unsupported_version_write(&w, asked, h.version);
 	if (!w.failed)
 		pipe_send(&s->front, &h, (struct cql_view){w.p, w.len});

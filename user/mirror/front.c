@@ -45,6 +45,15 @@ const struct wire_ops FRONT_WIRE_OPS = {.on_input = on_input, .on_end = on_end, 
 
 static void whole(struct session *s, const struct cql_header *h, struct cql_view body)
 {
+	if (s->refused_ns)
+		return;
+	/* Attached by force: a version that only Origin speaks is refused as a server without it does, so that the driver steps down. */
+	if (!s->version && !site_speaks(s->app->site[TARGET], h->version) &&
+		site_speaks(s->app->site[ORIGIN], h->version)) {
+		answer_version(s, h->version);
+		session_refuse_version(s);
+		return;
+	}
 	if (!s->version)
 		s->version = h->version;
 	s->requests++;

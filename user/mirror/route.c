@@ -44,7 +44,7 @@ static struct scope scope_of(const struct policy *p, const struct cql_class *c, 
 
 static struct plan plan_write(const struct policy *p, const struct cql_class *c, const char *keyspace)
 {
-	struct plan plan = {.kind = REQUEST_WRITE};
+	struct plan plan = {.kind = REQUEST_WRITE, .lwt = c->lwt};
 	struct scope s = scope_of(p, c, keyspace);
 
 	if (s.excluded && s.mirrored) {
@@ -94,6 +94,7 @@ struct plan route_statement(const struct policy *p, const struct cql_class *c, c
 		plan.kind = c->kind == CQL_KIND_SELECT  ? REQUEST_READ
 			    : c->kind == CQL_KIND_WRITE ? REQUEST_WRITE
 							: REQUEST_OTHER;
+		plan.lwt = c->kind == CQL_KIND_WRITE && c->lwt;
 		return plan;
 	}
 	switch (c->kind) {
@@ -144,7 +145,7 @@ void route_batch_child(
 
 struct plan route_batch_end(const struct route_batch *b, const struct policy *p)
 {
-	struct plan plan = {.kind = REQUEST_WRITE};
+	struct plan plan = {.kind = REQUEST_WRITE, .lwt = b->lwt};
 
 	if (!policy_mirrors(p))
 		return plan;

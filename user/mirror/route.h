@@ -32,6 +32,7 @@ struct plan {
 	enum request_kind kind;
 	bool refused;        /* a BATCH that mixes excluded with mirrored tables: INVALID */
 	bool needs_keyspace; /* on the follower only while it is in the session's keyspace */
+	bool lwt;            /* WRITE_TIMEOUT's type is CAS then */
 	bool stamp;          /* a default timestamp is to be given if the request has none */
 };
 

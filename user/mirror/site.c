@@ -94,6 +94,14 @@ bool site_node(struct site *s, unsigned start, unsigned tried, struct endpoint *
 	return found;
 }
 
+bool site_speaks(struct site *s, uint8_t version)
+{
+	pthread_mutex_lock(&s->lock);
+	bool yes = !s->known || (version < sizeof s->versions && s->versions[version]);
+	pthread_mutex_unlock(&s->lock);
+	return yes;
+}
+
 uint8_t *site_supported(struct site *s, size_t *n)
 {
 	uint8_t *copy = NULL;

@@ -32,5 +32,7 @@ void site_update(struct site *s, const struct topology_view *v);
  */
 unsigned site_rotor(struct site *s);
 bool site_node(struct site *s, unsigned start, unsigned tried, struct endpoint *out);
+/* Does it speak this version, as far as is known? Unknown: yes. */
+bool site_speaks(struct site *s, uint8_t version);
 /* A copy of SUPPORTED's body on the heap, or NULL. */
 uint8_t *site_supported(struct site *s, size_t *n);

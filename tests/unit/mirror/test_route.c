@@ -18,7 +18,7 @@ struct row {
 /* clang-format off */
 #define READ()     {.kind = REQUEST_READ, .rule = RULE_ORIGIN}
 #define WRITE(...) {.kind = REQUEST_WRITE, .rule = RULE_WRITE, .stamp = true, __VA_ARGS__}
-#define LONE(u)    {.kind = REQUEST_WRITE, .rule = RULE_ORIGIN, .unmirrored = u}
+#define LONE(u)    {.kind = REQUEST_WRITE, .rule = RULE_ORIGIN, .unmirrored = u, .lwt = (u) == UNMIRRORED_LWT}
 #define BOTH(...)  {.kind = REQUEST_OTHER, __VA_ARGS__}
 #define OTHER(...) {.kind = REQUEST_OTHER, .rule = RULE_ORIGIN, __VA_ARGS__}
 /* clang-format on */
@@ -50,7 +50,7 @@ static const struct row ROWS[] = {
 	{"INSERT INTO ks.logs (k) VALUES (1)", "", LONE(UNMIRRORED_EXCLUDED)},
 	{"INSERT INTO LOGS (k) VALUES (1)", "ks", LONE(UNMIRRORED_EXCLUDED)},
 	{"INSERT INTO \"Logs\" (k) VALUES (1)", "ks", WRITE(.needs_keyspace = true)},
-	{"INSERT INTO priv.anything (k) VALUES (1) IF NOT EXISTS", "", LONE(UNMIRRORED_EXCLUDED)},
+	{"INSERT INTO priv.anything (k) VALUES (now())", "", LONE(UNMIRRORED_EXCLUDED)},
 	{"INSERT INTO \"Odd\".\"T\" (k) VALUES (1)", "", LONE(UNMIRRORED_EXCLUDED)},
 	{"INSERT INTO Odd.T (k) VALUES (1)", "", WRITE()},
 	{"BEGIN BATCH DELETE FROM priv.a WHERE k = 1; DELETE FROM ks.logs WHERE k = 1 APPLY BATCH", "",
@@ -93,13 +93,13 @@ static void same(const char *text, const struct plan *got, const struct plan *wa
 {
 	if (got->rule != want->rule || got->kind != want->kind || got->unmirrored != want->unmirrored ||
 		got->refused != want->refused || got->needs_keyspace != want->needs_keyspace ||
-		got->stamp != want->stamp)
+		got->stamp != want->stamp || got->lwt != want->lwt)
 		fail_msg(
 			"%s: rule %d/%d kind %d/%d unmirrored %d/%d refused %d/%d needs_keyspace %d/%d stamp "
-			"%d/%d (is/wanted)",
+			"%d/%d lwt %d/%d (is/wanted)",
 			text, got->rule, want->rule, got->kind, want->kind, got->unmirrored, want->unmirrored,
 			got->refused, want->refused, got->needs_keyspace, want->needs_keyspace, got->stamp,
-			want->stamp);
+			want->stamp, got->lwt, want->lwt);
 }
 
 static struct plan plan_of(const struct policy *p, const char *text, const char *keyspace)
@@ -125,7 +125,7 @@ static void test_passthrough(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
 		struct plan got = plan_of(&PASS, ROWS[i].text, ROWS[i].keyspace);
-		same(ROWS[i].text, &got, &(struct plan){.kind = ROWS[i].want.kind});
+		same(ROWS[i].text, &got, &(struct plan){.kind = ROWS[i].want.kind, .lwt = ROWS[i].want.lwt});
 	}
 }
 
@@ -174,7 +174,8 @@ static void test_batches(void **state)
 				cql_classify(cql_view_of(BATCHES[i].children[k]), &c);
 				route_batch_child(&b, p, &c, "ks");
 			}
-			struct plan got = route_batch_end(&b, p), plain = {.kind = REQUEST_WRITE};
+			struct plan got = route_batch_end(&b, p),
+				    plain = {.kind = REQUEST_WRITE, .lwt = BATCHES[i].want.lwt};
 			same(BATCHES[i].children[0] ? BATCHES[i].children[0] : "(empty)", &got,
 				pass ? &plain : &BATCHES[i].want);
 		}
