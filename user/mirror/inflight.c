@@ -244,6 +244,14 @@ void inflight_settle(struct inflight *r, enum cluster which, enum outcome outcom
 	act(r, which, &out, head, body);
 }
 
+/* The session's first leg is still being made: the write that waits for it is not late yet. */
+static bool awaits_first_leg(const struct inflight *r, uint64_t now)
+{
+	const struct leg *l = &r->s->leg[TARGET];
+
+	return r->part[TARGET].queued && l->first_ns && now < l->first_ns + LEG_FIRST_NS;
+}
+
 bool inflight_tick(struct inflight *r, uint64_t now)
 {
 	const struct cql_view none = {0};
@@ -260,7 +268,7 @@ bool inflight_tick(struct inflight *r, uint64_t now)
 		inflight_settle(r, ORIGIN, OUTCOME_SILENT, NULL, none);
 		return true;
 	}
-	if (r->answered || !r->late_ns || now < r->late_ns)
+	if (r->answered || !r->late_ns || now < r->late_ns || awaits_first_leg(r, now))
 		return false;
 	if (r->plan.rule == RULE_SCHEMA) {
 		inflight_settle(r, TARGET, OUTCOME_SILENT, NULL, none);

@@ -33,7 +33,13 @@ enum leg_state {
 
 #define LEG_ZOMBIES_MAX 1024 /* semantics §3 */
 #define LEG_DIAL_MS     2000
-#define LEG_START_NS    5000000000ull /* for the whole handshake */
+/*
+ * A session gets its leg before its first write (semantics §2): that long a write waits for the first one, whatever follower_wait
+ * says. It costs about 100 ms where Target checks a password.
+ */
+#define LEG_FIRST_NS 2000000000ull
+#define LEG_REST_NS  5000000000ull /* after a login that was the client's own and was refused */
+#define LEG_START_NS 5000000000ull /* for the whole handshake */
 
 /* Requests of Seam's own on a leg. */
 enum task_kind { TASK_PREPARE, TASK_USE, TASK_AGREE_LOCAL, TASK_AGREE_PEERS };
@@ -72,7 +78,10 @@ struct leg {
 		     2]; /* a keyspace that Target did not have at missing_ns: asked again after a while */
 	uint64_t missing_ns;
 	unsigned rotor, tried;
-	bool admitted; /* by an open breaker, which must be told */
+	uint64_t first_ns; /* since when the session's first leg is being made; 0: it was, or was given up */
+	bool login_refused;
+	uint64_t rest_until_ns; /* DOWN on its own account: no dial before */
+	bool admitted;          /* by an open breaker, which must be told */
 	struct endpoint at;
 	char why[128]; /* the last failure */
 };

@@ -61,6 +61,7 @@ static void ready(struct leg *l)
 	breaker_ok(&l->s->app->breaker);
 	l->admitted = false;
 	l->why[0] = 0;
+	l->first_ns = 0;
 	leg_sync_keyspace(l); /* the client may have moved on meanwhile; then what waited goes */
 }
 
@@ -106,6 +107,7 @@ void leg_handshake_envelope(struct leg *l, const struct cql_header *h, struct cq
 			leg_keyspace_missing(l);
 		ready(l);
 	} else if (h->opcode == CQL_ERROR) {
+		l->login_refused = l->state == LEG_AUTH;
 		refused(l, body);
 	} else if (l->state == LEG_STARTING && h->opcode == CQL_READY) {
 		use_framing(l);

@@ -50,6 +50,7 @@ static void go_down(struct leg *l)
 	}
 	if (l->state != LEG_DOWN)
 		leg_set_state(l, LEG_DOWN);
+	l->first_ns = 0;
 	leg_fail_waiting(l, OUTCOME_REFUSED);
 }
 
@@ -61,12 +62,25 @@ static void gave_out(struct leg *l)
 	go_down(l);
 }
 
+/* The client's own login was refused (target_auth: forward): that is no trouble of Target's, nor of any other session. */
+static void rest(struct leg *l)
+{
+	if (l->admitted)
+		breaker_gave_up(&l->s->app->breaker);
+	l->admitted = false;
+	l->rest_until_ns = l->s->w->now_ns + LEG_REST_NS;
+	go_down(l);
+}
+
 /* The node of this try failed: the next one, or down. */
 static void try_next(struct leg *l)
 {
 	l->tried++;
 	pipe_close(&l->pipe, false);
-	dial(l);
+	if (l->login_refused && l->s->policy->forward_auth)
+		rest(l);
+	else
+		dial(l);
 }
 
 static void target_open(void *ctx)
@@ -115,6 +129,7 @@ static void dial(struct leg *l)
 		return;
 	}
 	pipe_init(&l->pipe, pack_libs(), s->w->scratch, true, CQL_MAX_BODY, &ops, l);
+	l->login_refused = false;
 	leg_set_state(l, LEG_DIALING);
 	if (wire_dial(&s->w->hub, &l->at, LEG_DIAL_MS, &TARGET_WIRE, l, &l->pipe.wire)) {
 		note(l, "out of memory or descriptors");
@@ -126,11 +141,15 @@ void leg_target_start(struct leg *l)
 {
 	struct app *a = l->s->app;
 
+	if (l->s->w->now_ns < l->rest_until_ns && l->state == LEG_DOWN)
+		return;
 	if (!breaker_admit(&a->breaker, l->s->w->now_ns)) {
 		if (l->state == LEG_NONE)
 			leg_set_state(l, LEG_DOWN);
 		return;
 	}
+	if (l->state == LEG_NONE)
+		l->first_ns = l->s->w->now_ns;
 	l->admitted = breaker_is_open(&a->breaker);
 	l->rotor = site_rotor(a->site[TARGET]);
 	l->tried = 0;

@@ -216,7 +216,9 @@ static void dispatch(struct session *s, const struct cql_header *h, struct cql_v
 	struct cql_view plain, struct seen *seen)
 {
 	struct inflight *r = inflight_new(s, h, &seen->plan);
-	bool keep = seen->plan.rule != RULE_ORIGIN || h->opcode == CQL_PREPARE;
+	/* A write that goes to Origin alone is kept too, so that UNPREPARED is mended inside and it is counted once. */
+	bool mendable = policy_mirrors(s->policy) && seen->plan.kind == REQUEST_WRITE;
+	bool keep = seen->plan.rule != RULE_ORIGIN || h->opcode == CQL_PREPARE || mendable;
 
 	if (!r) {
 		session_end(s, "out of memory");
