@@ -18,6 +18,17 @@ def test_first_write_waits_for_the_leg(new):
     rig.expect(failed=0, failed_writes=0)
 
 
+def test_first_write_waits_under_count_too(new):
+    """A session gets its leg before its first write, however short follower_wait is; what it is sent then has its time."""
+    rig = new(failure="count", follower_wait_ms=60, request_timeout_ms=3000)
+    rig.target.rule(cql.STARTUP, fake.later(0.3))
+    rig.target.rule("INSERT", fake.later(0.03))
+    c = rig.client()
+    c.ok(INSERT)
+    assert rig.target.seen(INSERT)
+    rig.expect(failed=0, failed_writes=0)
+
+
 def test_lost_and_rebuilt(new):
     """Again and again; not one answer is missing, and prepared statements and keyspace are there again."""
     rig = new(failure="count", follower_wait_ms=2000)

@@ -222,6 +222,21 @@ def test_prepared_use_and_ddl(new):
     rig.expect(failed=0, failed_writes=0)
 
 
+def test_table_made_anew(new):
+    """Dropped and created with another type: the same text has the same id, and the writes go on to both."""
+    rig = new()
+    c = rig.client()
+    ident = c.prepare(INSERT)
+    c.good(c.execute(ident, values=ONE))
+    for n in rig.nodes:
+        n.bind[INSERT] = [("v0", cql.BIGINT)]
+        n.known.clear()
+    assert c.prepare(INSERT) == ident
+    c.good(c.execute(ident, values=[b"\0" * 8]))
+    assert len(rig.target.seen(opcode=cql.EXECUTE)) == 2
+    rig.expect(failed=0, failed_writes=0)
+
+
 def test_cache_is_bounded(new):
     """Beyond `prepared` statements the least recently used goes; its client is told UNPREPARED and prepares again."""
     rig = new(prepared=20)

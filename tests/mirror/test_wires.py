@@ -290,6 +290,27 @@ def test_long_request_in_passthrough(new):
 test_long_request_in_passthrough.seconds = 4
 
 
+def test_long_request_answered_early(new):
+    """Origin refuses a long request before it has read it all: the client has its answer, and the rest does no harm."""
+    rig = new(phase="passthrough")
+    for version in (4, 5):
+        c = rig.client(version)
+        text = "INSERT INTO ks.t (k, v) VALUES (1, '%s')" % ("x" * (3 << 20))
+        wire = c.wire(cql.QUERY, cql.query(version, text), 5)
+        conn = rig.origin.connections[-1]
+        conn.reading.clear()
+        c.sock.sendall(wire[:1 << 20])
+        no = cql.envelope(0x80 | version, cql.ERROR, cql.error(cql.INVALID, "too long"), 5)
+        conn.put(conn.framing.wrap(no))
+        assert c.bad(c.receive(5), cql.INVALID).text == "too long"
+        conn.reading.set()
+        rig.origin.rule(lambda r: r.stream == 5 and len(r.text or "") > 1 << 20, fake.silent)
+        c.sock.sendall(wire[1 << 20:])
+        c.ok(INSERT)
+        c.ok(INSERT, stream=5)
+    rig.expect(open=2, failed=0)
+
+
 def test_long_answer_of_a_read(new):
     rig = new(mode="release", request_timeout_ms=30000)
     c = rig.client(4, timeout=30)

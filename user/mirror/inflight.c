@@ -244,12 +244,16 @@ void inflight_settle(struct inflight *r, enum cluster which, enum outcome outcom
 	act(r, which, &out, head, body);
 }
 
-/* The session's first leg is still being made: the write that waits for it is not late yet. */
-static bool awaits_first_leg(const struct inflight *r, uint64_t now)
+/*
+ * Seam itself is not through with what the write needs there: the session's first leg, a statement that Target has yet to prepare (a
+ * cold server takes its time over the first). It is not late yet.
+ */
+static bool awaits_seam(const struct inflight *r, uint64_t now)
 {
-	const struct leg *l = &r->s->leg[TARGET];
+	const struct part *p = &r->part[TARGET];
+	uint64_t since = p->queued ? r->s->leg[TARGET].first_ns : p->prepare_ns;
 
-	return r->part[TARGET].queued && l->first_ns && now < l->first_ns + LEG_FIRST_NS;
+	return since && now < since + LEG_FIRST_NS;
 }
 
 bool inflight_tick(struct inflight *r, uint64_t now)
@@ -268,7 +272,11 @@ bool inflight_tick(struct inflight *r, uint64_t now)
 		inflight_settle(r, ORIGIN, OUTCOME_SILENT, NULL, none);
 		return true;
 	}
-	if (r->answered || !r->late_ns || now < r->late_ns || awaits_first_leg(r, now))
+	if (r->answered || !r->late_ns)
+		return false;
+	if (r->plan.rule == RULE_WRITE && awaits_seam(r, now))
+		r->late_ns = now + r->policy->follower_wait_ns; /* once it is sent, Target has its time */
+	if (now < r->late_ns)
 		return false;
 	if (r->plan.rule == RULE_SCHEMA) {
 		inflight_settle(r, TARGET, OUTCOME_SILENT, NULL, none);

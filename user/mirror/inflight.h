@@ -30,6 +30,7 @@ struct part {
 	enum outcome outcome;
 	int id;                 /* stream on the leg; -1: not sent, or answered */
 	uint8_t mends;          /* times that UNPREPARED was mended */
+	uint64_t prepare_ns;    /* since when it waits for a PREPARE of Seam's own; 0: it doesn't */
 	bool queued;            /* in the leg's waiting list */
 	struct task *agreeing;  /* the wait for schema agreement that will settle it */
 	struct list queue;      /* while it waits: in the leg's waiting list or in a task's */

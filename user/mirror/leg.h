@@ -34,8 +34,8 @@ enum leg_state {
 #define LEG_ZOMBIES_MAX 1024 /* semantics §3 */
 #define LEG_DIAL_MS     2000
 /*
- * A session gets its leg before its first write (semantics §2): that long a write waits for the first one, whatever follower_wait
- * says. It costs about 100 ms where Target checks a password.
+ * A session gets its leg before its first write (semantics §2): that long a write waits for the first one, and for the first PREPARE of its
+ * statement, whatever follower_wait says. A login with a password costs about 100 ms, a PREPARE on a cold server as much.
  */
 #define LEG_FIRST_NS 2000000000ull
 #define LEG_REST_NS  5000000000ull /* after a login that was the client's own and was refused */

@@ -38,6 +38,7 @@ static struct part *take_waiting(struct task *t)
 	struct part *p = list_entry(t->waiting.next, struct part, queue);
 
 	list_del(&p->queue);
+	p->prepare_ns = 0;
 	return p;
 }
 
@@ -110,6 +111,7 @@ void leg_prepare(struct leg *l, struct prepared *p, struct part *waiting)
 	char text[TABLE_CAP];
 	bool sent;
 
+	waiting->prepare_ns = l->s->w->now_ns;
 	list_for_each (it, &l->tasks) {
 		struct task *t = list_entry(it, struct task, link);
 		if (t->prepared == p) {

@@ -93,6 +93,18 @@ struct prepared *prepared_find(struct prepared_cache *c, uint8_t version, struct
 }
 
 /* Under the write lock. */
+static void take_out(struct prepared_cache *c, unsigned b, struct prepared *p)
+{
+	struct prepared **at = &c->bucket[b];
+
+	while (*at != p)
+		at = &(*at)->chain;
+	*at = p->chain;
+	c->count--;
+	prepared_unref(p);
+}
+
+/* Under the write lock. */
 static void evict_one(struct prepared_cache *c)
 {
 	struct prepared **oldest = NULL;
@@ -146,6 +158,11 @@ struct prepared *prepared_learn(struct prepared_cache *c, uint8_t version, struc
 	unsigned b = bucket_of(version, told.id);
 	pthread_rwlock_wrlock(&c->lock);
 	struct prepared *p = look_up(c, b, version, told.id);
+	/* The same text under the same id, but its table was made anew with other columns: what was learned of both sides is void. */
+	if (p && (p->origin_n != body.n || memcmp(p->origin, body.p, body.n))) {
+		take_out(c, b, p);
+		p = NULL;
+	}
 	if (!p) {
 		p = make(version, text, keyspace, body, &told);
 		if (p) {

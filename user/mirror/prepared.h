@@ -46,7 +46,7 @@ void prepared_cache_free(struct prepared_cache *c);
 /* A reference, or NULL. */
 struct prepared *prepared_find(struct prepared_cache *c, uint8_t version, struct cql_view id);
 /*
- * Learn what Origin answered to a PREPARE (body proper of a PREPARED). Returns a reference (an entry that was there already stands), or NULL
+ * Learn what Origin answered to a PREPARE (body proper of a PREPARED). Returns a reference (an entry that says the same already stands), or NULL
  * when the body is malformed or memory is short.
  */
 struct prepared *prepared_learn(struct prepared_cache *c, uint8_t version, struct cql_view text,

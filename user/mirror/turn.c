@@ -27,6 +27,7 @@ struct turn {
 	uv_timer_t timer;
 	unsigned left;   /* workers that have not said in this round */
 	unsigned behind; /* sessions that are not there yet, in this round */
+	bool tried;      /* `why` is of a leg that was dialled */
 	char why[160];
 };
 
@@ -36,6 +37,7 @@ struct errand {
 	struct app *app;
 	struct policy *policy; /* a reference */
 	unsigned behind;
+	bool tried;
 	char why[160];
 };
 
@@ -126,9 +128,10 @@ static void said(struct world *w, void *arg)
 	struct turn *t = e->turn;
 	char refused[256];
 
-	if (e->behind && !t->behind)
+	if (e->behind && (!t->behind || (e->tried && !t->tried)))
 		memcpy(t->why, e->why, sizeof t->why);
 	t->behind += e->behind;
+	t->tried |= e->tried;
 	free(e);
 	(void)w;
 	if (--t->left)
@@ -158,8 +161,13 @@ static void look(struct worker *w, void *arg)
 	list_for_each (it, &w->sessions) {
 		const struct session *s = list_entry(it, struct session, link);
 		const char *why = "";
-		if (s->app == e->app && !session_is_settled(s, &why) && !e->behind++)
+		if (s->app != e->app || session_is_settled(s, &why))
+			continue;
+		/* One that tried knows more than those that the breaker holds back. */
+		bool tried = s->leg[TARGET].why[0];
+		if (!e->behind++ || (tried && !e->tried))
 			snprintf(e->why, sizeof e->why, "%s", why);
+		e->tried |= tried;
 	}
 	if (main_post(e->turn->world, said, e))
 		free(e); /* no memory: the keeper's own time limit ends the switch */
@@ -173,6 +181,7 @@ static void on_round(uv_timer_t *timer)
 	if (t->left)
 		return; /* the last round is still under way */
 	t->behind = 0;
+	t->tried = false;
 	t->left = w->n_workers;
 	for (unsigned i = 0; i < w->n_workers; i++) {
 		struct errand *e = calloc(1, sizeof *e);

@@ -81,6 +81,29 @@ static void test_learn_and_find(void **state)
 	prepared_cache_free(c);
 }
 
+/* A table made anew with another type: same text, same id, other metadata. */
+static void test_table_made_anew(void **state)
+{
+	struct prepared_cache *c = prepared_cache_new(100);
+	struct prepared *old = learn(c, CQL_V4, V("id"), "INSERT INTO t (k) VALUES (?)");
+	struct cql_writer w = told(CQL_V4, V("id"), "k", CQL_T_BIGINT, "k");
+	struct cql_view body = {w.p, w.len};
+
+	(void)state;
+	assert_int_equal(prepared_learn_target(old, body), 0);
+	assert_false(prepared_target(old)->same_bind);
+	struct prepared *fresh = prepared_learn(c, CQL_V4, V("INSERT INTO t (k) VALUES (?)"), "ks", body);
+	assert_ptr_not_equal(fresh, old);
+	assert_null(prepared_target(fresh));
+	assert_int_equal(prepared_learn_target(fresh, body), 0);
+	assert_true(prepared_target(fresh)->same_bind);
+	assert_int_equal(prepared_count(c), 1);
+	out_free(&w);
+	prepared_unref(old);
+	prepared_unref(fresh);
+	prepared_cache_free(c);
+}
+
 static void test_malformed(void **state)
 {
 	struct prepared_cache *c = prepared_cache_new(100);
@@ -209,6 +232,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_learn_and_find),
+		cmocka_unit_test(test_table_made_anew),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_target_s_side),
 		cmocka_unit_test(test_bounded),
