@@ -242,7 +242,7 @@ static int read_file(const char *path, struct state *s, struct reason *why)
 {
 	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
-	json_error_t e = {.text = "fields are missing or wrong"};
+	json_error_t e = {.text = "it is too long"};
 
 	if (fd < 0 && errno == ENOENT)
 		return 0;
@@ -250,6 +250,8 @@ static int read_file(const char *path, struct state *s, struct reason *why)
 		return reason_set(why, -errno, "%s cannot be read: %s", path, strerror(errno));
 	json_t *j = st.st_size > FILE_MAX ? NULL : json_loadfd(fd, JSON_REJECT_DUPLICATES, &e);
 	bool ok = j && read_state(j, s);
+	const char *what = j ? "fields are missing or wrong" : e.text;
+
 	json_decref(j);
 	if (ok)
 		return 0;
@@ -257,7 +259,7 @@ static int read_file(const char *path, struct state *s, struct reason *why)
 		"%s is damaged (%.120s): it holds phases, attachments and gaps, so Seam does not start "
 		"without it; mend it, or move it away "
 		"to begin anew: detach each app first, and then treat all its data as unverified",
-		path, e.text);
+		path, what);
 }
 
 int state_load(const char *dir, struct state **out, struct reason *why)
