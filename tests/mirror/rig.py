@@ -66,7 +66,8 @@ class Keeper:
         text = json.dumps(dict(fields, op=op, id=self.last)).encode()
         raw = struct.pack("<I", len(text)) + text
         sent = socket.send_fds(self.sock, [raw], list(fds)) if fds else self.sock.send(raw)
-        self.sock.sendall(raw[sent:])
+        if sent < len(raw):
+            self.sock.sendall(raw[sent:])
         return self.last
 
     def wait(self, ident, timeout=20):
@@ -207,8 +208,6 @@ class Rig:
             self.process.wait(12)
         except (OSError, subprocess.TimeoutExpired):
             wrong.append("the mirror did not stop")
-            if os.environ.get("RIG_GDB"):
-                wrong.append(subprocess.run(["gdb", "-p", str(self.process.pid), "-batch", "-ex", "thread apply all bt 25"], capture_output=True, text=True).stdout)
             self.process.kill()
             self.process.wait()
         for n in self.nodes:

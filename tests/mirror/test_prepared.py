@@ -213,8 +213,8 @@ def test_prepared_use_and_ddl(new):
     """Any statement can be prepared: what it does decides."""
     rig = new()
     c = rig.client()
-    use, ddl = c.prepare("USE ks"), c.prepare("CREATE TABLE n (k int PRIMARY KEY)")
-    c.good(c.execute(use))
+    c.good(c.execute(c.prepare("USE ks")))
+    ddl = c.prepare("CREATE TABLE n (k int PRIMARY KEY)")
     c.ok("INSERT INTO t (k) VALUES (1)")
     assert rig.target.wait("INSERT INTO t")[0].connection.keyspace == "ks"
     c.good(c.execute(ddl))

@@ -300,6 +300,7 @@ def test_long_request_answered_early(new):
         conn = rig.origin.connections[-1]
         conn.reading.clear()
         c.sock.sendall(wire[:1 << 20])
+        until(lambda: sum(s["in_flight"] for s in rig.sessions()) == 1, "it is on its way")
         no = cql.envelope(0x80 | version, cql.ERROR, cql.error(cql.INVALID, "too long"), 5)
         conn.put(conn.framing.wrap(no))
         assert c.bad(c.receive(5), cql.INVALID).text == "too long"
