@@ -545,6 +545,7 @@ void keeper_app_tick(struct keeper_app *a)
 	keeper_app_step(a);
 	if (a->attach_request)
 		control_progress(a->attach_request, a->reason);
+	keeper_app_detach_wait(a);
 	keeper_app_count(a);
 	if (a->listening && m && !a->k->env->gate_state(a->capture, &g) && g.oldest_ns != UINT64_MAX &&
 		g.oldest_ns > a->k->patience_ns)

@@ -95,6 +95,9 @@ struct keeper_app {
 	enum phases_id mirror_phase;            /* what the mirror was told last */
 	struct control_request *attach_request; /* answered when the app is attached or refused */
 	struct keeper_wish former;              /* comes back when that is refused */
+	struct control_request
+		*detach_request; /* answered when every mirror knows, or has been slow to say so */
+	uint64_t detach_since_ns;
 	size_t not_captured;
 	bool not_captured_known;
 	struct endpoint unknown[KEEPER_UNKNOWN];
@@ -154,6 +157,7 @@ int keeper_app_open(struct keeper_app *a) must_check;
 void keeper_app_step(struct keeper_app *a); /* whatever can be done now toward what is wanted */
 void keeper_app_tick(struct keeper_app *a);
 void keeper_app_detach_by_mark(struct keeper_app *a); /* keeper_verbs.c */
+void keeper_app_detach_wait(struct keeper_app *a);    /* keeper_verbs.c; each tick */
 void keeper_app_mirror_gone(struct keeper_app *a);
 /* Unhook. 0, or the reason. */
 int keeper_app_drop(struct keeper_app *a, struct reason *why) must_check;

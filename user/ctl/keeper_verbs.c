@@ -248,13 +248,21 @@ static void verb_attach(
 
 /* ---- detach */
 
+static void answer_detach(struct keeper_app *a, const char *message)
+{
+	struct control_request *r = a->detach_request;
+
+	a->detach_request = NULL;
+	if (r)
+		control_answer(r, 0, keeper_app_json(a), message);
+}
+
 static void finish_detach(struct round *r)
 {
 	r->app->state = KEEPER_DETACHED;
 	r->app->mirror_phase = PHASES_PASSTHROUGH;
 	log_info("detached", "app=%s", r->app->c->name);
-	if (r->request)
-		control_answer(r->request, 0, keeper_app_json(r->app), NULL);
+	answer_detach(r->app, NULL);
 	struct keeper *k = r->k;
 	end_round(r);
 	keeper_check_ready(k);
@@ -289,8 +297,9 @@ static void detach(struct keeper_app *a, struct control_request *r)
 			control_answer(r, 1, keeper_app_json(a), err ? why.text : "no memory");
 		return;
 	}
-	*round = (struct round){
-		.k = a->k, .app = a, .request = r, .found = json_array(), .finish = finish_detach};
+	a->detach_request = r;
+	a->detach_since_ns = clock_mono_ns();
+	*round = (struct round){.k = a->k, .app = a, .found = json_array(), .finish = finish_detach};
 	go_round(round, "unlisten");
 }
 
@@ -300,16 +309,23 @@ void keeper_app_detach_by_mark(struct keeper_app *a)
 	detach(a, NULL);
 }
 
+/* The next connect is direct already: a hung mirror, which is killed later, doesn't keep the operator waiting. */
+void keeper_app_detach_wait(struct keeper_app *a)
+{
+	if (a->detach_request && clock_mono_ns() - a->detach_since_ns > a->k->patience_ns / 5)
+		answer_detach(a,
+			"new connections are direct; a mirror does not answer, so live sessions may not "
+			"be in passthrough yet");
+}
+
 static void verb_detach(
 	struct keeper *k, struct keeper_app *a, struct control_request *r, const json_t *request)
 {
 	(void)k;
 	if (json_object_get(request, "drain"))
 		control_answer(r, 1, NULL, "--drain is not in this version");
-	else if (a->state == KEEPER_DETACHED && !a->want)
+	else if (a->state == KEEPER_DETACHING || (a->state == KEEPER_DETACHED && !a->want))
 		control_answer(r, 0, keeper_app_json(a), NULL);
-	else if (a->state == KEEPER_DETACHING)
-		control_answer(r, 1, NULL, "another change of this app is under way");
 	else
 		detach(a, r);
 }
