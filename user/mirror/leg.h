@@ -39,7 +39,8 @@ enum leg_state {
  */
 #define LEG_FIRST_NS 2000000000ull
 #define LEG_REST_NS  5000000000ull /* after a login that was the client's own and was refused */
-#define LEG_START_NS 5000000000ull /* for the whole handshake */
+#define LEG_START_NS                                                                                         \
+	3000000000ull /* for each step of the handshake, or request_timeout if that is shorter: a frozen node is given up then */
 
 /* Requests of Seam's own on a leg. */
 enum task_kind { TASK_PREPARE, TASK_USE, TASK_AGREE_LOCAL, TASK_AGREE_PEERS };

@@ -216,7 +216,7 @@ void leg_target_tick(struct leg *l, uint64_t now)
 	case LEG_STARTING:
 	case LEG_AUTH:
 	case LEG_KEYSPACE:
-		if (now - l->state_ns > LEG_START_NS)
+		if (now - l->state_ns > LEG_START_NS || now - l->state_ns > s->policy->request_timeout_ns)
 			leg_target_lost(l, "no answer in the handshake");
 		break;
 	case LEG_READY:

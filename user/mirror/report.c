@@ -37,10 +37,11 @@ static json_t *app_status(struct app *a)
 	struct sums s = sum(a);
 	json_t *unmirrored = json_object();
 	struct policy *p = app_policy(a);
-	/* Up: reachable as far as anybody knows; with mirrored sessions open, at least one leg must stand. */
-	bool up = !breaker_is_open(&a->breaker) && a->site[TARGET]->known && a->site[TARGET]->connected;
-	if (policy_mirrors(p) && s.legs_up)
-		up = !breaker_is_open(&a->breaker);
+	/* Up: reachable as far as anybody knows. Where there are sessions to mirror, their legs know best. */
+	bool up = a->site[TARGET]->known && a->site[TARGET]->connected;
+	if (policy_mirrors(p) && s.open > s.opaque)
+		up = s.legs_up > 0;
+	up = up && !breaker_is_open(&a->breaker);
 
 	for (int k = MIRRORED + 1; k < UNMIRRORED_KINDS; k++)
 		json_object_set_new(unmirrored, unmirrored_name((enum unmirrored)k),

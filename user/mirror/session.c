@@ -241,6 +241,8 @@ void session_tick(struct session *s, uint64_t now)
 		session_end(s, "origin leaves too many requests without an answer");
 	else if (s->state == SESSION_DRAINING && !s->in_flight && !pipe_backlog(&s->leg[TARGET].pipe))
 		session_end(s, "the app closed");
+	else if (s->w->leaving && !s->in_flight && s->mode == FRONT_IDLE)
+		session_end(s, "seamd stops");
 	else if (s->refused_ns && now - s->refused_ns > REFUSED_NS)
 		session_end(s, "its protocol version was refused");
 	session_flush(s);

@@ -144,8 +144,6 @@ static void on_flag(void *ctx, struct app *a, const char *table, enum flag f)
 {
 	struct flag_note *n = calloc(1, sizeof *n);
 
-	log_warn("flagged", "app=%s table=%s reason=%s", a->name, log_quote(table ? table : "(all)"),
-		flag_name(f));
 	if (!n)
 		return;
 	memcpy(n->app, a->name, sizeof n->app);

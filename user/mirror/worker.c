@@ -104,6 +104,17 @@ int worker_start(struct worker *w, unsigned index, struct worker_env *env)
 	return -pthread_create(&w->thread, NULL, run, w);
 }
 
+static void leave(struct worker *w, void *arg)
+{
+	(void)arg;
+	w->leaving = true;
+}
+
+int worker_leave(struct worker *w)
+{
+	return worker_post(w, leave, NULL);
+}
+
 static void stop(struct worker *w, void *arg)
 {
 	(void)arg;

@@ -32,10 +32,12 @@ struct worker {
 	atomic_uint n_sessions;
 	uint64_t now_ns, heartbeat_ns, ticks;
 	bool memory_short; /* all sessions together are above the limit, as of the last that was weighed here */
-	bool stopping;
+	bool leaving;      /* sessions end as soon as nothing of theirs is in flight */
 };
 
 int worker_start(struct worker *w, unsigned index, struct worker_env *env) must_check;
 /* Runs fn(w, arg) on the worker's thread. From any thread. -ENOMEM. */
 int worker_post(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg) must_check;
+/* Sessions end as soon as nothing of theirs is in flight. -ENOMEM. */
+int worker_leave(struct worker *w) must_check;
 void worker_stop(struct worker *w); /* ends its sessions and its thread; joins */

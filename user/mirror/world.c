@@ -6,7 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define TIMER_MS 100
+#define TIMER_MS     100
+#define LAST_CALL_NS 1000000000ull
 
 struct job {
 	struct list link;
@@ -155,8 +156,17 @@ static void on_timer(uv_timer_t *t)
 
 	if (!w->leaving)
 		return;
-	if (!world_sessions(w) || (w->stop_at_ns && clock_mono_ns() >= w->stop_at_ns))
+	bool late = w->stop_at_ns && clock_mono_ns() >= w->stop_at_ns;
+	if (late && !w->last_call) {
+		/* Those with nothing in flight close now, the others when their answers are out: a second is enough, or never. */
+		w->last_call = true;
+		w->stop_at_ns += LAST_CALL_NS;
+		for (unsigned i = 0; i < w->n_workers; i++)
+			if (worker_leave(&w->workers[i]))
+				log_error("no_memory", "where=leave");
+	} else if (late || !world_sessions(w)) {
 		uv_stop(&w->loop);
+	}
 }
 
 int world_init(struct world *w, const struct mirror_env *env)

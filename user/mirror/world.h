@@ -56,7 +56,7 @@ struct world {
 	struct keeper_line lines[4];
 	uv_poll_t takeover;
 	uint64_t epoch;
-	bool configured, leaving, stopped;
+	bool configured, leaving, last_call;
 	uint64_t stop_at_ns; /* leaving: when to give up on the last sessions */
 };
 
