@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 
-from harness import CAPTOR, N1, N2, PORT, Skip, same, until, v2_mount
+from harness import CAPTOR, N1, N2, N3, PORT, Skip, same, until, v2_mount
 
 D1 = "direct %s:%d" % (N1, PORT)
 
@@ -373,3 +373,19 @@ def test_attach_refusals(s):
     same(r["errno"], errno.EXDEV)
     assert "cgroup v2" in r["reason"], r
     same(s.links(), [])
+
+
+def test_rival_beside(s):
+    """Two Seams on one cgroup that share an endpoint: the second would think that it captures. Refused, and told who is there."""
+    one, path = s.attached([N1, N2], app="one")
+    two = s.captor("two")
+    two.start([N2])
+    refused = two.ask("attach", path)
+    assert "another Seam captures the same endpoints" in str(refused) and path in str(refused), refused
+    a = s.app(path)
+    assert a.visit(N2, PORT)["line"].startswith("captured %s" % N2)
+    same((one.through("captured"), two.through("captured")), (1, 0))
+    two.must("endpoints", N3)
+    two.must("attach", path)
+    two.must("drop")
+    one.must("drop")

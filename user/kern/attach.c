@@ -1,5 +1,6 @@
 #include "kern/attach.h"
 
+#include "bpf/capture.skel.h"
 #include "kern/cgroup.h"
 #include "kern/foreign.h"
 #include "kern/object.h"
@@ -90,6 +91,8 @@ int attach_to(struct capture *c, const char *path, struct reason *why)
 	if (c->cgroup == id && !attach_verify(c, path, &ignored))
 		return 0;
 	err = attach_drop(c, why);
+	if (!err)
+		err = foreign_rival(path, bpf_map__fd(c->skel->maps.endpoints), why);
 	if (!err)
 		err = sweep_conns(c, why);
 	if (!err)
