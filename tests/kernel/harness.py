@@ -46,6 +46,17 @@ def until(what, check, limit=5.0):
         time.sleep(0.01)
 
 
+# A BPF program tells pids of the initial namespace (PROC_PID_INIT_INO, include/linux/proc_ns.h); in another one nobody can say what
+# number a process has there, only that it is one.
+HOST_PIDS = os.stat("/proc/self/ns/pid").st_ino == 0xEFFFFFFC
+
+
+def told_pid(told, pid):
+    """`told` by the kernel is process `pid`'s number."""
+    told = int(told)
+    assert told == pid if HOST_PIDS else told > 1, "pid %d is told as %d" % (pid, told)
+
+
 def same(got, want, what=""):
     assert got == want, "%s: got %r, want %r" % (what or "value", got, want)
 

@@ -4,7 +4,7 @@ import re
 import socket
 import threading
 
-from harness import N1, N2, N3, N6, PORT, S1, S6, same, until
+from harness import N1, N2, N3, N6, PORT, S1, S6, same, until, told_pid
 from appside import TCP_FASTOPEN_CONNECT
 
 MAPPED1 = "::ffff:" + N1
@@ -26,7 +26,9 @@ def test_t1_blocking(s):
     h = a.sock("4")
     same(a.connect(h, N1, PORT), 0, "connect")
     l = captured(a, h, "%s:%d" % (N1, PORT), N1)
-    same(re.search(r"pid (\d+) uid (\d+) cgroup (\d+)", l).groups(), (str(a.pid), "0", str(__import__("os").stat(path).st_ino)), l)
+    pid, uid, cgroup = re.search(r"pid (\d+) uid (\d+) cgroup (\d+)", l).groups()
+    told_pid(pid, a.pid)
+    same((uid, cgroup), ("0", str(__import__("os").stat(path).st_ino)), l)
     same(l.split("app ")[1], "%s:%d" % tuple(a.name(h)), "the app's address")
     same(c.through("captured"), 1, "counted")
 
@@ -176,7 +178,8 @@ def test_t5_bound_device(s):
     same(a.peer(h), [N1, PORT], "getpeername")
     same(c.through("captured", "bound_device"), [0, 1], "counted")
     e = c.must("events")["events"]
-    same([(x["reason"], x["dst"], x["pid"]) for x in e], [("bound_device", "%s:%d" % (N1, PORT), a.pid)], "event")
+    same([(x["reason"], x["dst"]) for x in e], [("bound_device", "%s:%d" % (N1, PORT))], "event")
+    told_pid(e[0]["pid"], a.pid)
 
 
 def test_t6_membership(s):
@@ -245,8 +248,9 @@ def test_t9_fork_exec_threads(s):
     same(a.in_fork(h), [True, "exec ('%s', %d)" % (N1, PORT)], "forked, then exec'd")
     assert a.echo(h), "the parent's connection lives on"
     line, pid = a.in_child(N2, PORT)
-    assert line.startswith("captured %s:%d pid %d " % (N2, PORT, pid)), line
-    assert a.in_thread(N1, PORT)["line"].startswith("captured %s:%d pid %d " % (N1, PORT, a.pid))
+    for line, addr, pid in ((line, N2, pid), (a.in_thread(N1, PORT)["line"], N1, a.pid)):
+        assert line.startswith("captured %s:%d pid " % (addr, PORT)), line
+        told_pid(line.split(" pid ")[1].split(" ")[0], pid)
 
 
 def test_t9_port_reuse(s):
