@@ -85,14 +85,18 @@ class Node:
         with open(self.log, errors="replace") as out:
             return "".join(out.readlines()[-lines:])
 
+    def must_run(self):
+        if not self.running:
+            raise RuntimeError("node %s ended early:\n%s" % (self.address, self._tail()))
+
     def talks_to_others(self):
         """Its storage port listens: a second node may be started with this one as its seed."""
+        self.must_run()
         return self._said(b"Starting up server gossip") or self._said(b"JOINING") or self._said(READY)
 
     def ready(self, seconds=180):
         def check():
-            if not self.running:
-                raise RuntimeError("node %s ended early:\n%s" % (self.address, self._tail()))
+            self.must_run()
             return self._said(READY) and answers(self.address)
         until(lambda: "node %s ready:\n%s" % (self.address, self._tail()), check, seconds, 0.25)
 
