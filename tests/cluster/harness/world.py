@@ -3,7 +3,7 @@ import os
 import shutil
 import tempfile
 
-from . import cgroup, client
+from . import cgroup, client, room
 from .app import Worker
 from .block import Block
 from .cassandra import Cluster
@@ -24,7 +24,7 @@ class World:
     def __init__(self, wanted):
         self.block = Block()
         self.id = self.block.prefix.rstrip(".").replace("127.", "").replace(".", "x")
-        self.state = tempfile.mkdtemp(prefix="seam-cluster-%s-" % self.id)
+        self.state = tempfile.mkdtemp(prefix="seam-cluster-%s-" % self.id, dir=room.folder())
         os.chmod(self.state, 0o755)
         at = self.block.address
         self.origin = Cluster("origin", "5.0", [at(1, 1), at(1, 2)], self.state, APP_AUTH)
