@@ -75,6 +75,7 @@ static void kernel_through(const struct capture *c, struct keeper_through *out)
 	memset(out, 0, sizeof *out);
 	through_read(c, t);
 	out->captured = t[ABI_CAPTURED].count;
+	out->other_netns = t[ABI_NETNS].count;
 	for (unsigned r = 0; r < ABI_REASONS; r++) {
 		out->count[r] = t[r].count;
 		if (!goes_around(r) || t[r].count == t[r].acked)
@@ -189,7 +190,8 @@ static int listen_for_successor(const char *run_dir)
 
 static int drop_privileges(void)
 {
-	const struct passwd *p = getpwnam("seam");
+	const struct passwd *p = getpwnam("seam"), *none;
+	gid_t gid = 65534;
 
 	if (geteuid() != 0) /* a developer's run: nothing to drop */
 		return 0;
@@ -197,8 +199,13 @@ static int drop_privileges(void)
 		p = getpwnam("nobody");
 	if (!p)
 		return -ENOENT;
-	if (setgroups(0, NULL) || setresgid(p->pw_gid, p->pw_gid, p->pw_gid) ||
-		setresuid(p->pw_uid, p->pw_uid, p->pw_uid) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+	uid_t uid = p->pw_uid;
+	none = getpwnam("nobody");
+	if (none)
+		gid = none->pw_gid;
+	/* Never the group seam, which may command the keeper by its control socket. */
+	if (setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid) ||
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;
 	return 0;
 }

@@ -142,6 +142,7 @@ static void stop_app(struct keeper_app *a)
 	if (a->attach_request)
 		control_answer(a->attach_request, 1, NULL, "the daemon is stopping");
 	a->attach_request = NULL;
+	keeper_app_unwatch(a);
 	if (keeper_app_state(a)->mirrored)
 		keeper_gap_open(a, clock_wall_us(), "daemon stopped");
 	/* s->attached stays: the next start attaches again. */

@@ -28,6 +28,8 @@ struct keeper_gate {
 struct keeper_through {
 	uint64_t count[KEEPER_REASONS];
 	uint64_t captured;
+	uint64_t
+		other_netns; /* of those let through: connects of another network namespace, whose sockets we do not see */
 	uint64_t unacked;  /* let through, and not yet kept as a gap */
 	uint64_t first_ns; /* CLOCK_MONOTONIC of the first of those; 0: none */
 };

@@ -116,14 +116,19 @@ static void on_events(uv_poll_t *p, int status, int events)
 	}
 }
 
+void keeper_app_unwatch(struct keeper_app *a)
+{
+	poll_stop(&a->watch_poll);
+	a->k->env->watch_close(a->watch);
+	a->watch = NULL;
+}
+
 void keeper_app_watch(struct keeper_app *a)
 {
 	const char *cgroup, *unit;
 	struct reason why = {""};
 
-	poll_stop(&a->watch_poll);
-	a->k->env->watch_close(a->watch);
-	a->watch = NULL;
+	keeper_app_unwatch(a);
 	if (keeper_app_place(a, &cgroup, &unit))
 		return;
 	int err = a->k->env->watch_open(cgroup, unit, &a->watch, &why);
@@ -255,7 +260,8 @@ static void on_listening(void *ctx, int err, const json_t *answer)
 	struct keeper_app *a = ctx;
 
 	a->listen_asked = false;
-	a->listening = !err;
+	/* A detach may have come meanwhile: its word closes the door again, and nobody stamps behind a closed one. */
+	a->listening = !err && a->want && a->state != KEEPER_DETACHING;
 	if (err == -EPERM) {
 		keeper_refusals(answer, a->reason, sizeof a->reason);
 		log_error("listen_refused", "app=%s reason=" LOGV, a->c->name, log_quote(a->reason));
@@ -445,6 +451,7 @@ static void refuse_attach(struct keeper_app *a)
 		keeper_app_watch(a);
 		if (!a->want)
 			a->state = KEEPER_DETACHED;
+		keeper_save_or_log(a->k); /* what was asked stood there already */
 	}
 	answer_attach(a, 1, why);
 }
@@ -478,6 +485,9 @@ void keeper_app_step(struct keeper_app *a)
 		attached(a);
 	} else if (err == -ENOENT && !must_exist(a)) {
 		become(a, KEEPER_WAITING);
+		if (a->attach_request)
+			keeper_save_or_log(
+				a->k); /* the place is wanted from now on, also by the next daemon */
 		answer_attach(a, 0, a->reason);
 	} else {
 		become(a, KEEPER_REFUSED);
@@ -547,8 +557,8 @@ void keeper_app_tick(struct keeper_app *a)
 		control_progress(a->attach_request, a->reason);
 	keeper_app_detach_wait(a);
 	keeper_app_count(a);
-	if (a->listening && m && !a->k->env->gate_state(a->capture, &g) && g.oldest_ns != UINT64_MAX &&
-		g.oldest_ns > a->k->patience_ns)
+	if (a->want && a->listening && m && !a->k->env->gate_state(a->capture, &g) &&
+		g.oldest_ns != UINT64_MAX && g.oldest_ns > a->k->patience_ns)
 		keeper_mirror_kill(m, "a worker has been silent for 10 s");
 	keeper_gap_tick(a);
 }

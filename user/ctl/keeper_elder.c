@@ -67,6 +67,10 @@ static void take_over(struct keeper *k, const char *path)
 	for (size_t i = 0; i < k->config->n_apps; i++)
 		if (!k->apps[i].want)
 			keeper_tell(m, "unlisten", json_pack("{s:s}", "app", k->config->apps[i].name));
+		else /* it may have been told another phase that never was kept */
+			keeper_tell(m, "phase",
+				json_pack("{s:s s:s}", "app", k->config->apps[i].name, "phase",
+					phases_name(keeper_app_phase(&k->apps[i]))));
 	keeper_mirror_tick(m, clock_mono_ns()); /* asks for its status: no answer, no elder */
 }
 

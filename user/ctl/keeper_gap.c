@@ -30,7 +30,7 @@ void keeper_gap_at_start(struct keeper_app *a)
 	int64_t from = a->k->state->alive;
 	struct keeper_gate g;
 
-	if (!s->mirrored || state_gap_current(s))
+	if (!s->mirrored)
 		return;
 	/* The pinned stamps know better than the state file when Seam last lived; after a reboot there are none. */
 	if (a->capture && a->k->env->capture_resumed(a->capture) && !a->k->env->gate_state(a->capture, &g) &&
@@ -45,7 +45,7 @@ static const char *cause(struct keeper_app *a, const struct keeper_through *t)
 	struct keeper_gate g = {.alive = false};
 
 	if (a->state == KEEPER_WAITING)
-		return NULL;
+		return t->unacked ? "connections let through" : NULL; /* of a cgroup that has gone since */
 	if (a->state == KEEPER_DETACHED || a->state == KEEPER_DETACHING)
 		return "detached";
 	if (a->state == KEEPER_REFUSED || !a->capture)
@@ -56,6 +56,8 @@ static const char *cause(struct keeper_app *a, const struct keeper_through *t)
 		return "mirror down";
 	if (t->unacked)
 		return "connections let through";
+	if (a->other_netns)
+		return "connections in another network namespace";
 	if (a->not_captured)
 		return "connections not captured";
 	if (keeper_app_total(a, COUNT_OPAQUE))
@@ -81,6 +83,8 @@ void keeper_gap_tick(struct keeper_app *a)
 
 	if (a->capture)
 		a->k->env->through_read(a->capture, &t);
+	a->other_netns = a->state != KEEPER_WAITING && (a->other_netns || t.other_netns > a->netns_seen);
+	a->netns_seen = t.other_netns;
 	if (s->mirrored && a->decided) {
 		const char *why = cause(a, &t);
 		if (why && t.unacked && t.first_ns)
@@ -104,8 +108,18 @@ void keeper_flag(struct keeper *k, const json_t *message)
 		   *reason = json_string_value(json_object_get(message, "reason"));
 	struct keeper_app *a = app ? keeper_find(k, app) : NULL;
 
+	static const char *const KNOWN[] = {"failed_writes", "diverged", "unmirrored", "opaque", "schema"};
+	bool known = false;
+
 	if (!a || !reason)
 		return;
+	/* The mirror is not trusted: what it says is kept for ever, and is read at the next start. */
+	for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++)
+		known |= !strcmp(reason, KNOWN[i]);
+	if (!known || (table && strlen(table) > 512)) {
+		log_error("flag_refused", "app=%s", app);
+		return;
+	}
 	int new = state_flag(keeper_app_state(a), table, reason, clock_wall_us());
 	if (new < 0)
 		log_error("flag_not_kept", "app=%s error=" LOGV, app, log_quote(strerror(-new)));

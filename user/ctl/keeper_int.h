@@ -98,6 +98,8 @@ struct keeper_app {
 	struct control_request
 		*detach_request; /* answered when every mirror knows, or has been slow to say so */
 	uint64_t detach_since_ns;
+	uint64_t netns_seen; /* connects of another network namespace that were let through */
+	bool other_netns; /* … and whose connections nobody here can see: they may live as long as the cgroup */
 	size_t not_captured;
 	bool not_captured_known;
 	struct endpoint unknown[KEEPER_UNKNOWN];
@@ -162,7 +164,8 @@ void keeper_app_mirror_gone(struct keeper_app *a);
 /* Unhook. 0, or the reason. */
 int keeper_app_drop(struct keeper_app *a, struct reason *why) must_check;
 void keeper_app_close(struct keeper_app *a);
-void keeper_app_watch(struct keeper_app *a); /* again, after its place changed */
+void keeper_app_watch(struct keeper_app *a);   /* again, after its place changed */
+void keeper_app_unwatch(struct keeper_app *a); /* nothing more is wanted: its events would only wake us */
 int keeper_app_place(
 	struct keeper_app *a, const char **cgroup, const char **unit) must_check; /* -ENOENT: none named */
 struct state_app *keeper_app_state(const struct keeper_app *a);

@@ -94,7 +94,9 @@ static void finish(struct change *c)
 					why + n, sizeof why - n, "%s%s", n ? "; " : "", json_string_value(v));
 		log_warn("phase_refused", "app=%s phase=%s reason=" LOGV, a->c->name, phases_name(c->to),
 			log_quote(why));
-		tell_all(a, keeper_app_phase(a)); /* those that had changed already */
+		/* Those that had changed already; but a detach, or the daemon's end, that came meanwhile has the last word. */
+		if (a->want && a->state != KEEPER_DETACHING && !a->k->stopping)
+			tell_all(a, keeper_app_phase(a));
 		keeper_gap_tick(a);
 		control_answer(c->request, 1, phase_json(a, json_incref(c->refused), 0), why);
 	} else {

@@ -281,6 +281,7 @@ static void detach(struct keeper_app *a, struct control_request *r)
 	}
 	a->want = false;
 	a->decided = true;
+	keeper_app_unwatch(a);
 	s->detached = true;
 	s->forced = s->attached = false;
 	a->state = KEEPER_DETACHING;

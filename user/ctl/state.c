@@ -88,10 +88,12 @@ int state_gap_open(struct state_app *a, int64_t from, const char *reason)
 {
 	struct state_gap *last = a->n_gaps ? &a->gaps[a->n_gaps - 1] : NULL, *more;
 
-	if (last && !last->to)
+	if (last && !last->to && from >= last->from)
 		return -EALREADY;
-	if (last && from <= last->to) {
+	if (last && (!last->to || from <= last->to)) {
 		size_t n = strlen(last->reason);
+		if (from < last->from)
+			last->from = from;
 		last->to = 0;
 		if (!strstr(last->reason, reason) && n + 2 + strlen(reason) < STATE_REASON)
 			sprintf(last->reason + n, ", %s", reason);

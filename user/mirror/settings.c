@@ -154,6 +154,19 @@ static void on_flag(void *ctx, struct app *a, const char *table, enum flag f)
 		free(n);
 }
 
+void settings_flags_again(struct world *w, struct keeper_line *l)
+{
+	for (unsigned i = 0; i < w->n_doors; i++) {
+		struct app *a = w->doors[i]->app;
+		pthread_mutex_lock(&a->lock);
+		for (size_t k = 0; k < a->n_flagged; k++)
+			line_say(l, json_pack("{s:s s:s s:s? s:s}", "op", "flag", "app", a->name, "table",
+					    a->flagged[k].table[0] ? a->flagged[k].table : NULL, "reason",
+					    flag_name(a->flagged[k].flag)));
+		pthread_mutex_unlock(&a->lock);
+	}
+}
+
 static const char *add_app(struct world *w, const char *name, json_t *a)
 {
 	struct site *origin = find_site(w, json_string_value(json_object_get(a, "origin")));
@@ -231,6 +244,6 @@ const char *settings_apply(struct world *w, json_t *msg)
 	json_object_foreach (json_object_get(msg, "apps"), name, v) {
 		wrong = wrong ? wrong : add_app(w, name, v);
 	}
-	w->configured = !wrong;
+	w->configured |= !wrong;
 	return wrong;
 }

@@ -121,7 +121,10 @@ static int take_line(struct world *w, int fd, bool first)
 		if (l->channel)
 			continue;
 		*l = (struct keeper_line){.world = w, .first = first};
-		return channel_open(&w->loop, fd, &o, &l->channel);
+		int err = channel_open(&w->loop, fd, &o, &l->channel);
+		if (!err)
+			settings_flags_again(w, l);
+		return err;
 	}
 	close(fd);
 	return -EMFILE;

@@ -72,6 +72,8 @@ void world_leave(struct world *w, uint64_t timeout_ns); /* close the doors, end 
 uint64_t world_sessions(const struct world *w);
 /* settings.c: the message `config`. NULL, or what was wrong with it. */
 const char *settings_apply(struct world *w, json_t *msg);
+/* A keeper that comes later hears of every flag that stands. */
+void settings_flags_again(struct world *w, struct keeper_line *l);
 struct policy *settings_policy(struct world *w, const struct policy *like, enum phase phase);
 /* door.c */
 int door_open(struct door *d, int v4, int v6, int flows_fd, int heartbeat_fd,
