@@ -119,7 +119,8 @@ void handshake_reply(struct session *s, int16_t stream, const struct cql_header 
 	answer_reply(s, stream, h, body);
 	if (h->opcode == CQL_READY) {
 		use_framing(s);
-		session_ready(s);
+		if (s->state == SESSION_HANDSHAKE) /* no memory may have ended it */
+			session_ready(s);
 	} else if (h->opcode == CQL_AUTHENTICATE) {
 		use_framing(s);
 	} else if (h->opcode == CQL_AUTH_SUCCESS) {

@@ -21,8 +21,7 @@ struct inflight *inflight_new(struct session *s, const struct cql_header *h, con
 	r->plan = *plan;
 	r->client_stream = h->stream;
 	r->opcode = h->opcode;
-	r->deadline_ns = s->w->now_ns +
-			 (plan->rule == RULE_SCHEMA ? SCHEMA_TIMEOUT_NS : s->policy->request_timeout_ns);
+	r->deadline_ns = s->w->now_ns + (plan->slow ? SCHEMA_TIMEOUT_NS : s->policy->request_timeout_ns);
 	for (int c = ORIGIN; c < CLUSTERS; c++) {
 		r->part[c] = (struct part){.which = (enum cluster)c, .id = -1};
 		list_init(&r->part[c].queue);
@@ -267,7 +266,9 @@ bool inflight_tick(struct inflight *r, uint64_t now)
 			inflight_settle(r, TARGET, OUTCOME_SILENT, NULL, none);
 			return true;
 		}
-		if (rule == RULE_SCHEMA || rule == RULE_PREPARE)
+		r->s->keyspace_lost |= r->plan.use;
+		if ((rule == RULE_SCHEMA || rule == RULE_PREPARE) &&
+			r->part[TARGET].outcome == OUTCOME_PENDING)
 			r->part[TARGET].outcome = OUTCOME_SILENT;
 		inflight_settle(r, ORIGIN, OUTCOME_SILENT, NULL, none);
 		return true;
@@ -303,5 +304,7 @@ void inflight_abandon(struct inflight *r)
 		};
 		count(r, &out);
 	}
+	if (r->plan.rule == RULE_SCHEMA)
+		inflight_flag(r, FLAG_SCHEMA);
 	inflight_free(r);
 }

@@ -49,6 +49,7 @@ struct task {
 	enum task_kind kind;
 	struct list link;             /* of leg->tasks */
 	int id;                       /* -1: AGREE that waits for its next look */
+	bool borrowed;                /* PREPARE: its USE left the session's keyspace */
 	struct prepared *prepared;    /* PREPARE; USE: that is done to prepare this one */
 	struct list waiting;          /* parts that need it */
 	char keyspace[TABLE_CAP / 2]; /* USE */
@@ -73,6 +74,7 @@ struct leg {
 	struct list waiting; /* parts, oldest first */
 	struct list tasks;
 	unsigned held; /* USEs whose answer from Origin is awaited: what came later waits */
+	bool moving; /* its keyspace must change: nothing more goes until all that was sent there has been answered */
 	bool syncing; /* a USE of Seam's own is under way: the leg's keyspace is in motion, everything waits */
 	char keyspace[TABLE_CAP / 2]; /* that the leg is in; "" none */
 	char missing[TABLE_CAP /

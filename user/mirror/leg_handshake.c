@@ -41,6 +41,7 @@ static void log_in(struct leg *l)
 	use_framing(l);
 	if (s->policy->forward_auth) {
 		if (!s->token) {
+			l->login_refused = true; /* its own trouble: it rests, no other session is told */
 			leg_target_lost(l, "wants a login and the client gave none to forward");
 			return;
 		}

@@ -223,11 +223,24 @@ static enum sent try_send(struct leg *l, struct inflight *r)
 
 static bool is_blocked(const struct leg *l)
 {
-	return (l->state != LEG_READY && l->state != LEG_RELAYING) || l->held || l->syncing;
+	return (l->state != LEG_READY && l->state != LEG_RELAYING) || l->held || l->syncing || l->moving;
+}
+
+/* Origin did not apply it: then Target must not. */
+static bool is_void(const struct leg *l, const struct inflight *r)
+{
+	enum outcome a = r->part[ORIGIN].outcome;
+
+	return l->which == TARGET && (r->plan.rule == RULE_WRITE || r->plan.rule == RULE_SCHEMA) &&
+	       (a == OUTCOME_INVALID || a == OUTCOME_REFUSED);
 }
 
 void leg_submit(struct leg *l, struct inflight *r)
 {
+	if (is_void(l, r)) {
+		settle(l, r, OUTCOME_REFUSED);
+		return;
+	}
 	if (l->which == TARGET) {
 		if (l->state == LEG_NONE || l->state == LEG_DOWN) {
 			settle(l, r, OUTCOME_REFUSED);
@@ -254,7 +267,10 @@ void leg_drain(struct leg *l)
 	while (!list_empty(&l->waiting) && !is_blocked(l)) {
 		struct part *p = list_entry(l->waiting.next, struct part, queue);
 		leg_unqueue(p);
-		try_send(l, inflight_of(p));
+		if (is_void(l, inflight_of(p)))
+			settle(l, inflight_of(p), OUTCOME_REFUSED);
+		else
+			try_send(l, inflight_of(p));
 	}
 }
 

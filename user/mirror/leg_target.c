@@ -32,7 +32,7 @@ static void drop(struct leg *l)
 	}
 	ids_fini(&l->ids);
 	l->zombies = 0;
-	l->syncing = false;
+	l->syncing = l->moving = false;
 	l->discarding = false;
 	out_free(&l->gather);
 	l->keyspace[0] = 0;

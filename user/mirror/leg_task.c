@@ -119,6 +119,13 @@ void leg_prepare(struct leg *l, struct prepared *p, struct part *waiting)
 			return;
 		}
 	}
+	/* A server runs one connection's requests side by side: a keyspace may change only while none is under way. */
+	if (l->which == TARGET && (l->syncing || (must_borrow(l, p) && l->ids.used))) {
+		l->moving |= !l->syncing;
+		waiting->queued = true;
+		list_push(l->waiting.next, &waiting->queue); /* at the front */
+		return;
+	}
 	struct task *t = task_new(l, must_borrow(l, p) ? TASK_USE : TASK_PREPARE);
 	if (!t) {
 		inflight_settle(inflight_of(waiting), l->which, OUTCOME_REFUSED, NULL, (struct cql_view){0});
@@ -127,7 +134,7 @@ void leg_prepare(struct leg *l, struct prepared *p, struct part *waiting)
 	t->prepared = prepared_ref(p);
 	list_push(&t->waiting, &waiting->queue);
 	if (t->kind == TASK_USE) {
-		l->syncing = true;
+		l->syncing = t->borrowed = true;
 		text_copy(t->keyspace, sizeof t->keyspace, p->keyspace);
 		leg_use_text(text, sizeof text, t->keyspace);
 		sent = ask_text(l, t, text);
@@ -135,6 +142,7 @@ void leg_prepare(struct leg *l, struct prepared *p, struct part *waiting)
 		sent = ask_prepare(l, t);
 	}
 	if (!sent) {
+		l->syncing &= !t->borrowed;
 		settle_waiting(l, t, OUTCOME_REFUSED, NULL, (struct cql_view){0});
 		task_free(t);
 	}
@@ -156,9 +164,16 @@ void leg_sync_keyspace(struct leg *l)
 
 	if (l->state != LEG_READY || l->syncing || l->held)
 		return;
+	if (l->moving && l->ids.used)
+		return; /* the tick comes back */
+	l->moving = false;
 	bool missing = !strcmp(want, l->missing) && l->s->w->now_ns - l->missing_ns < MISSING_NS;
 	if (!want[0] || missing || !strcmp(want, l->keyspace)) {
 		leg_drain(l);
+		return;
+	}
+	if (l->ids.used) {
+		l->moving = true;
 		return;
 	}
 	struct task *t = task_new(l, TASK_USE);
@@ -189,7 +204,7 @@ static void use_answered(struct leg *l, struct task *t, const struct cql_header 
 			if (ask_prepare(l, t))
 				return;
 		}
-		settle_waiting(l, t, OUTCOME_INVALID, h, body);
+		settle_waiting(l, t, ok ? OUTCOME_REFUSED : OUTCOME_INVALID, ok ? NULL : h, body);
 		task_free(t);
 		l->syncing = false;
 		leg_sync_keyspace(l);
@@ -210,7 +225,7 @@ static void prepare_answered(struct leg *l, struct task *t, const struct cql_hea
 {
 	struct cql_server_error e = {.code = CQL_E_SERVER};
 	struct cql_error err;
-	bool borrowed = l->syncing;
+	bool borrowed = t->borrowed;
 	struct list ready;
 
 	list_init(&ready);

@@ -60,6 +60,11 @@ static struct merge_out authority_error(const struct merge_in *in)
 	return out;
 }
 
+static bool not_applied(enum outcome o)
+{
+	return o == OUTCOME_INVALID || o == OUTCOME_REFUSED;
+}
+
 static struct merge_out decide_schema(const struct merge_in *in)
 {
 	struct merge_out out = {.verdict = VERDICT_AUTHORITY, .finished = true};
@@ -68,7 +73,8 @@ static struct merge_out decide_schema(const struct merge_in *in)
 		return (struct merge_out){.verdict = VERDICT_WAIT};
 	if (in->authority == OUTCOME_SILENT)
 		out.verdict = VERDICT_TIMEOUT;
-	out.schema = (in->authority == OUTCOME_OK) != (in->follower == OUTCOME_OK);
+	out.schema = !(in->authority == OUTCOME_OK && in->follower == OUTCOME_OK) &&
+		     !(not_applied(in->authority) && not_applied(in->follower));
 	return out;
 }
 

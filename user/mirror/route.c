@@ -51,7 +51,7 @@ static struct plan plan_write(const struct policy *p, const struct cql_class *c,
 		plan.refused = true;
 		return plan;
 	}
-	if (s.excluded) {
+	if (s.excluded && !c->more_tables) {
 		plan.unmirrored = UNMIRRORED_EXCLUDED;
 		return plan;
 	}
@@ -72,7 +72,7 @@ static struct plan plan_write(const struct policy *p, const struct cql_class *c,
 
 static struct plan plan_schema(const struct policy *p, const struct cql_class *c, const char *keyspace)
 {
-	struct plan plan = {.kind = REQUEST_OTHER};
+	struct plan plan = {.kind = REQUEST_OTHER, .slow = true};
 	struct scope s = scope_of(p, c, keyspace);
 
 	if (s.excluded || s.system) {
@@ -90,6 +90,9 @@ struct plan route_statement(const struct policy *p, const struct cql_class *c, c
 {
 	struct plan plan = {.rule = RULE_ORIGIN, .kind = REQUEST_OTHER};
 
+	plan.slow =
+		c->kind == CQL_KIND_TRUNCATE || c->kind == CQL_KIND_SCHEMA || c->kind == CQL_KIND_KEYSPACE;
+	plan.use = c->kind == CQL_KIND_USE;
 	if (!policy_mirrors(p)) {
 		plan.kind = c->kind == CQL_KIND_SELECT  ? REQUEST_READ
 			    : c->kind == CQL_KIND_WRITE ? REQUEST_WRITE

@@ -33,6 +33,8 @@ struct plan {
 	bool refused;        /* a BATCH that mixes excluded with mirrored tables: INVALID */
 	bool needs_keyspace; /* on the follower only while it is in the session's keyspace */
 	bool lwt;            /* WRITE_TIMEOUT's type is CAS then */
+	bool slow;           /* TRUNCATE and DDL: request_timeout does not apply */
+	bool use;            /* USE */
 	bool stamp;          /* a default timestamp is to be given if the request has none */
 };
 

@@ -197,7 +197,7 @@ void session_weigh(struct session *s, size_t now)
 {
 	struct worker_env *env = s->w->env;
 
-	if (now / WEIGHT != s->weighed / WEIGHT) {
+	if (now / WEIGHT != s->weighed / WEIGHT || (!now && s->weighed)) {
 		atomic_fetch_add_explicit(&env->used, now - s->weighed, memory_order_relaxed);
 		s->weighed = now;
 	}
@@ -237,11 +237,18 @@ void session_tick(struct session *s, uint64_t now)
 	}
 	leg_tasks_tick(origin, now);
 	leg_target_tick(&s->leg[TARGET], now);
+	if (origin->pipe.paused)
+		origin->heard_ns = now; /* it is we who do not listen */
 	if (origin->zombies > LEG_ZOMBIES_MAX)
 		session_end(s, "origin leaves too many requests without an answer");
 	else if (s->state == SESSION_DRAINING && !s->in_flight && !pipe_backlog(&s->leg[TARGET].pipe))
 		session_end(s, "the app closed");
-	else if (s->w->leaving && !s->in_flight && s->mode == FRONT_IDLE)
+	else if (s->keyspace_lost)
+		session_end(s, "origin did not answer a USE: nobody knows its keyspace");
+	else if (origin->relaying_piece && now - origin->heard_ns > s->policy->request_timeout_ns)
+		session_end(s,
+			"origin stopped in the middle of an answer"); /* nothing well-formed can follow half of one */
+	else if (s->w->leaving && !s->in_flight && s->mode == FRONT_IDLE && !origin->relaying_piece)
 		session_end(s, "seamd stops");
 	else if (s->refused_ns && now - s->refused_ns > REFUSED_NS)
 		session_end(s, "its protocol version was refused");

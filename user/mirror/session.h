@@ -58,6 +58,7 @@ struct session {
 	size_t weighed;         /* what of its memory is in the worker_env's sum */
 	size_t longest;         /* request held, since none was */
 	uint64_t requests;
+	bool keyspace_lost;     /* a USE was never answered: it may have moved Origin's connection, or not */
 	struct inflight *relay; /* FRONT_RELAY: the long request on its way to Origin */
 };
 

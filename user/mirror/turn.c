@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define ROUND_MS 5
+#define NS_PER_S 1000000000ull
 
 struct turn {
 	struct world *world;
@@ -144,10 +145,21 @@ static void said(struct world *w, void *arg)
 		end(t, NULL);
 		return;
 	}
-	if (!t->behind && stage(t, t->to, false))
-		snprintf(t->why, sizeof t->why, "out of memory");
-	else if (!t->behind || clock_mono_ns() < t->deadline_ns)
-		return; /* the timer begins the next round */
+	if (t->behind && clock_mono_ns() < t->deadline_ns)
+		return;
+	if (t->behind && t->to == PHASE_PASSTHROUGH) {
+		/* Going back is never refused: what is left ends under the phase it began in. No T0 comes of it. */
+		log_warn("phase_stragglers", "app=%s sessions=%u", t->door->app->name, t->behind);
+		end(t, NULL);
+		return;
+	}
+	if (!t->behind && !stage(t, t->to, false)) {
+		/* The legs are there: now the former phase's last requests have their time. */
+		t->deadline_ns = clock_mono_ns() + t->from->request_timeout_ns + NS_PER_S;
+		return;
+	}
+	if (!t->behind)
+		snprintf(t->why, sizeof t->why, "out of memory"); /* the timer begins the next round */
 	snprintf(refused, sizeof refused, "%u sessions did not follow in time: %s", t->behind, t->why);
 	if (stage(t, t->from->phase, false))
 		log_error("phase_not_back", "app=%s reason=memory", t->door->app->name);
