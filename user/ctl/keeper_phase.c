@@ -14,6 +14,7 @@
 #define SLOWEST_MS 75000
 
 struct change {
+	bool told; /* our own mirror has the phase; otherwise one that starts is told (keeper_app.c) */
 	struct keeper_app *app;
 	struct control_request *request;
 	enum phases_id to;
@@ -71,7 +72,8 @@ static void commit(struct change *c)
 		refuse(a, c->request, 1, why.text);
 		return;
 	}
-	a->mirror_phase = c->to;
+	if (c->told)
+		a->mirror_phase = c->to;
 	log_info("phase", "app=%s phase=%s previous=%s", a->c->name, phases_name(s->phase),
 		phases_name(s->previous));
 	keeper_app_count(a);
@@ -117,8 +119,11 @@ static void on_changed(void *ctx, int err, const json_t *answer)
 			json_array_append(c->refused, json_is_string(v) ? v : json_null());
 	else if (err == -EPERM)
 		json_array_append_new(c->refused, json_string("the mirror refused without a reason"));
-	else if (err)
+	else if (err && phases_mirrors(c->to))
 		json_array_append_new(c->refused, json_string("the mirror went while the phase changed"));
+	/* Going back: a mirror that went has no session left in the former phase. */
+	if (err)
+		c->told = false;
 	if (!--c->pending)
 		finish(c);
 }
@@ -130,12 +135,16 @@ static void begin(struct keeper_app *a, struct control_request *r, enum phases_i
 	struct change *c = calloc(1, sizeof *c);
 	uint64_t patience = (SLOWEST_MS + 2 * a->c->request_timeout) * 1000000;
 
-	if (!c || !n || !a->k->mirror || mirrors[0] != a->k->mirror) {
+	bool ours = n && mirrors[0] == a->k->mirror;
+
+	/* Going back is never refused: also while the mirror is being started. */
+	if (!c || (phases_mirrors(to) && !ours)) {
 		free(c);
 		refuse(a, r, 1, "the mirror is not running; it is being started");
 		return;
 	}
-	*c = (struct change){.app = a, .request = r, .to = to, .refused = json_array(), .pending = 1};
+	*c = (struct change){
+		.app = a, .request = r, .to = to, .refused = json_array(), .pending = 1, .told = ours};
 	a->busy = true;
 	if (!phases_mirrors(to) && keeper_app_state(a)->mirrored)
 		keeper_gap_open(a, clock_wall_us(), "phase does not mirror");
