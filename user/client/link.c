@@ -359,11 +359,6 @@ int link_query(struct link *l, const char *text, link_reply_fn fn, void *ctx)
 	return -ENOBUFS;
 }
 
-uint8_t link_version(const struct link *l)
-{
-	return l->version;
-}
-
 static void on_closed(uv_handle_t *h)
 {
 	struct link *l = h->data;

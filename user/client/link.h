@@ -43,6 +43,5 @@ int link_open(struct wire_hub *hub, const struct link_opts *o, const struct link
 	struct link **out) must_check;
 /* Consistency LOCAL_ONE for reads of system tables. -ENOBUFS when too many are under way. */
 int link_query(struct link *l, const char *text, link_reply_fn fn, void *ctx) must_check;
-uint8_t link_version(const struct link *l);
 /* Pending queries are answered before it returns. NULL is fine. */
 void link_close(struct link *l);

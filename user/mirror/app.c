@@ -110,3 +110,24 @@ void app_flag_class(struct app *a, const struct cql_class *c, const char *keyspa
 		app_flag(a, full, f);
 	}
 }
+
+void app_flag_batch(
+	struct app *a, uint8_t version, const struct cql_batch *b, const char *keyspace, enum flag f)
+{
+	struct cql_batch_child child;
+	struct cql_class c;
+
+	for (uint32_t at = b->children_at; cql_batch_next(b, version, &at, &child);) {
+		struct prepared *p =
+			child.prepared ? prepared_find(a->prepared, version, child.text_or_id) : NULL;
+		if (p) {
+			app_flag_class(a, &p->class, p->keyspace, f);
+		} else if (child.prepared) {
+			app_flag(a, NULL, f); /* forgotten since: nobody knows its table */
+		} else {
+			cql_classify(child.text_or_id, &c);
+			app_flag_class(a, &c, keyspace, f);
+		}
+		prepared_unref(p);
+	}
+}

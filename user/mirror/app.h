@@ -3,6 +3,7 @@
  * thread while no worker has a session of it; everything else here is safe from any thread.
  */
 #pragma once
+#include "cql/request.h"
 #include "mirror/breaker.h"
 #include "mirror/prepared.h"
 #include "mirror/route.h"
@@ -53,3 +54,6 @@ void app_flag(struct app *a, const char *table, enum flag f);
 const char *flag_name(enum flag f);
 /* Flag each table of a statement, or the app when no table is known. */
 void app_flag_class(struct app *a, const struct cql_class *c, const char *keyspace, enum flag f);
+/* The same for each statement of a BATCH frame. */
+void app_flag_batch(
+	struct app *a, uint8_t version, const struct cql_batch *b, const char *keyspace, enum flag f);

@@ -14,8 +14,9 @@ struct guest {
 	struct mirror_flow flow;
 };
 
-static void enter(struct worker *w, void *arg)
+static void enter(void *owner, void *arg)
 {
+	struct worker *w = owner;
 	struct guest *g = arg;
 	int err = session_open(w, g->app, g->fd, &g->flow.app, &g->flow.dst, g->flow.pid);
 

@@ -81,66 +81,39 @@ void inflight_free(struct inflight *r)
 	free(r);
 }
 
-static void flag_text(struct inflight *r, struct cql_view text, const char *keyspace, enum flag f)
+static void flag(struct inflight *r, enum flag f)
 {
-	struct cql_class c;
-
-	cql_classify(text, &c);
-	app_flag_class(r->s->app, &c, keyspace, f);
-}
-
-static void flag_batch(struct inflight *r, enum flag f)
-{
-	struct cql_batch b;
-	struct cql_error err;
-	struct cql_batch_child child;
-	uint32_t at;
-
-	if (!cql_batch_read(&r->head, (struct cql_view){r->body, r->body_n}, &b, &err))
-		return;
-	for (at = b.children_at; cql_batch_next(&b, r->head.version, &at, &child);) {
-		if (!child.prepared) {
-			flag_text(r, child.text_or_id, r->keyspace, f);
-			continue;
-		}
-		struct prepared *p = prepared_find(r->s->app->prepared, r->head.version, child.text_or_id);
-		if (p)
-			app_flag_class(r->s->app, &p->class, p->keyspace, f);
-		else
-			app_flag(r->s->app, NULL, f);
-		prepared_unref(p);
-	}
-}
-
-void inflight_flag(struct inflight *r, int flag)
-{
-	enum flag f = (enum flag)flag;
+	struct app *a = r->s->app;
+	struct cql_view body = {r->body, r->body_n};
 	struct cql_query q;
+	struct cql_batch b;
+	struct cql_class c;
 	struct cql_error err;
 
-	if (r->prepared && r->opcode == CQL_EXECUTE)
-		app_flag_class(r->s->app, &r->prepared->class, r->prepared->keyspace, f);
-	else if (r->opcode == CQL_BATCH && r->body)
-		flag_batch(r, f);
-	else if (r->opcode == CQL_QUERY && r->body &&
-		 cql_query_read(&r->head, (struct cql_view){r->body, r->body_n}, &q, &err))
-		flag_text(r, q.text, r->keyspace, f);
-	else
-		app_flag(r->s->app, NULL, f);
+	if (r->prepared && r->opcode == CQL_EXECUTE) {
+		app_flag_class(a, &r->prepared->class, r->prepared->keyspace, f);
+	} else if (r->opcode == CQL_BATCH && r->body && cql_batch_read(&r->head, body, &b, &err)) {
+		app_flag_batch(a, r->head.version, &b, r->keyspace, f);
+	} else if (r->opcode == CQL_QUERY && r->body && cql_query_read(&r->head, body, &q, &err)) {
+		cql_classify(q.text, &c);
+		app_flag_class(a, &c, r->keyspace, f);
+	} else {
+		app_flag(a, NULL, f);
+	}
 }
 
 static void count(struct inflight *r, const struct merge_out *out)
 {
 	if (out->failed_write) {
 		STAT_ADD(r->s->stats->failed_writes, 1);
-		inflight_flag(r, FLAG_FAILED_WRITES);
+		flag(r, FLAG_FAILED_WRITES);
 	}
 	if (out->diverged) {
 		STAT_ADD(r->s->stats->diverged, 1);
-		inflight_flag(r, FLAG_DIVERGED);
+		flag(r, FLAG_DIVERGED);
 	}
 	if (out->schema)
-		inflight_flag(r, FLAG_SCHEMA);
+		flag(r, FLAG_SCHEMA);
 }
 
 static bool keep_answer(
@@ -305,6 +278,6 @@ void inflight_abandon(struct inflight *r)
 		count(r, &out);
 	}
 	if (r->plan.rule == RULE_SCHEMA)
-		inflight_flag(r, FLAG_SCHEMA);
+		flag(r, FLAG_SCHEMA);
 	inflight_free(r);
 }

@@ -65,6 +65,11 @@ struct inflight {
 	struct part part[CLUSTERS];
 };
 
+static inline struct inflight *inflight_of(struct part *p)
+{
+	return container_of(p - p->which, struct inflight, part[0]);
+}
+
 struct inflight *inflight_new(struct session *s, const struct cql_header *h, const struct plan *plan);
 /* Keep a copy of the request for the second leg, for a mend, for flags. -ENOMEM. */
 int inflight_keep(struct inflight *r, struct cql_view body) must_check;
@@ -80,5 +85,3 @@ void inflight_settle(struct inflight *r, enum cluster which, enum outcome outcom
 bool inflight_tick(struct inflight *r, uint64_t now_ns);
 /* The session ends: count what was left in doubt. Frees r. */
 void inflight_abandon(struct inflight *r);
-/* Call `fn` for each statement of a write that was kept. */
-void inflight_flag(struct inflight *r, int flag);

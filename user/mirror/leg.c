@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-const char *leg_state_name(enum leg_state st)
+static const char *leg_state_name(enum leg_state st)
 {
 	static const char *const NAMES[LEG_STATES] = {
 		[LEG_NONE] = "none",

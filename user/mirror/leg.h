@@ -92,7 +92,6 @@ struct leg {
 void leg_init(struct leg *l, struct session *s, enum cluster which);
 void leg_fini(struct leg *l);
 void leg_set_state(struct leg *l, enum leg_state to); /* checked and logged */
-const char *leg_state_name(enum leg_state st);
 
 /* leg.c: both */
 int leg_send(struct leg *l, struct owed *owner, int wish, const struct cql_header *h,

@@ -6,11 +6,6 @@
 
 #include <string.h>
 
-static struct inflight *inflight_of(struct part *p)
-{
-	return container_of(p - p->which, struct inflight, part[0]);
-}
-
 /* The body proper of an answer, unpacked; views borrow from `body` or from `plain`. */
 static bool open_body(struct leg *l, const struct cql_header *h, struct cql_view body,
 	struct cql_writer *plain, struct cql_view *out)

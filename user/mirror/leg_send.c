@@ -43,11 +43,6 @@ void leg_unqueue(struct part *p)
 	list_del(&p->queue);
 }
 
-static struct inflight *inflight_of(struct part *p)
-{
-	return container_of(p - p->which, struct inflight, part[0]);
-}
-
 /* Its unqualified names would be looked up in another keyspace there. */
 static bool is_elsewhere(const struct leg *l, const struct inflight *r)
 {

@@ -42,11 +42,6 @@ static struct part *take_waiting(struct task *t)
 	return p;
 }
 
-static struct inflight *inflight_of(struct part *p)
-{
-	return container_of(p - p->which, struct inflight, part[0]);
-}
-
 /* Every part that waited ends so; `h` is the answer that they get, if any. */
 static void settle_waiting(
 	struct leg *l, struct task *t, enum outcome o, const struct cql_header *h, struct cql_view body)

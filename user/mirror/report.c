@@ -96,8 +96,9 @@ static json_t *session_row(const struct session *s)
 		(int)s->in_flight, "requests", (json_int_t)s->requests, "path", "tcp");
 }
 
-static void roll_done(struct world *w, void *arg)
+static void roll_done(void *owner, void *arg)
 {
+	struct world *w = owner;
 	struct roll_part *p = arg;
 	struct roll *r = p->roll;
 
@@ -114,8 +115,9 @@ static void roll_done(struct world *w, void *arg)
 	free(r);
 }
 
-static void call_roll(struct worker *w, void *arg)
+static void call_roll(void *owner, void *arg)
 {
+	struct worker *w = owner;
 	struct roll_part *p = arg;
 
 	list_for_each (it, &w->sessions) {

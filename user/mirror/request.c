@@ -117,24 +117,6 @@ static bool see_execute(
 	return true;
 }
 
-static void flag_children(
-	struct session *s, const struct cql_header *h, const struct cql_batch *b, const char *keyspace)
-{
-	struct cql_batch_child child;
-	struct cql_class c;
-
-	for (uint32_t at = b->children_at; cql_batch_next(b, h->version, &at, &child);) {
-		struct prepared *p =
-			child.prepared ? prepared_find(s->app->prepared, s->version, child.text_or_id) : NULL;
-		if (!child.prepared)
-			cql_classify(child.text_or_id, &c);
-		if (p || !child.prepared)
-			app_flag_class(
-				s->app, p ? &p->class : &c, p ? p->keyspace : keyspace, FLAG_UNMIRRORED);
-		prepared_unref(p);
-	}
-}
-
 static bool see_batch(struct session *s, const struct cql_header *h, struct cql_view body, struct seen *seen)
 {
 	struct cql_batch b;
@@ -172,7 +154,7 @@ static bool see_batch(struct session *s, const struct cql_header *h, struct cql_
 	seen->has_timestamp = b.params.flags & CQL_Q_TIMESTAMP;
 	count(s, &seen->plan);
 	if (is_gap(&seen->plan))
-		flag_children(s, h, &b, seen->keyspace);
+		app_flag_batch(s->app, h->version, &b, seen->keyspace, FLAG_UNMIRRORED);
 	return true;
 }
 

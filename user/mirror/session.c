@@ -13,7 +13,7 @@
 #define SMALL      (64u << 10)    /* below that a session goes on even when memory is short */
 #define WEIGHT     (16u << 10) /* unit in which sessions are weighed, so that small ones touch nothing shared */
 
-const char *session_state_name(enum session_state st)
+static const char *session_state_name(enum session_state st)
 {
 	static const char *const NAMES[SESSION_STATES] = {
 		[SESSION_FIRST] = "first",
@@ -63,7 +63,6 @@ int session_open(struct worker *w, struct app *a, int fd, const struct endpoint 
 	s->stats = &a->stats[w->index];
 	s->policy = app_policy(a);
 	s->id = atomic_fetch_add(&last_id, 1) + 1;
-	s->since_ns = w->now_ns;
 	s->app_addr = *app_addr;
 	s->origin_addr = *origin;
 	s->pid = pid;
@@ -102,6 +101,24 @@ void session_free(struct session *s)
 	free(s);
 }
 
+static size_t memory(const struct session *s)
+{
+	return s->kept + s->gather.len + pipe_memory(&s->front) + pipe_memory(&s->leg[ORIGIN].pipe) +
+	       pipe_memory(&s->leg[TARGET].pipe) + s->leg[ORIGIN].gather.len + s->leg[TARGET].gather.len;
+}
+
+/* What all sessions hold together is known at once, not at the next tick: in 10 ms many could take in their session_buffer. */
+static void weigh(struct session *s, size_t now)
+{
+	struct worker_env *env = s->w->env;
+
+	if (now / WEIGHT != s->weighed / WEIGHT || (!now && s->weighed)) {
+		atomic_fetch_add_explicit(&env->used, now - s->weighed, memory_order_relaxed);
+		s->weighed = now;
+	}
+	s->w->memory_short = atomic_load_explicit(&env->used, memory_order_relaxed) > env->memory;
+}
+
 void session_end(struct session *s, const char *reason)
 {
 	char app[ENDPOINT_TEXT], origin[ENDPOINT_TEXT];
@@ -112,7 +129,7 @@ void session_end(struct session *s, const char *reason)
 		s->app->name, (unsigned long long)s->id, endpoint_format(&s->app_addr, app),
 		endpoint_format(&s->origin_addr, origin), (unsigned long long)s->requests, log_quote(reason));
 	session_set_state(s, SESSION_OVER);
-	session_weigh(s, 0);
+	weigh(s, 0);
 	while (!list_empty(&s->age))
 		inflight_abandon(list_entry(s->age.next, struct inflight, age));
 	pipe_finish(&s->front, FINISH_MS);
@@ -186,31 +203,13 @@ void session_flush(struct session *s)
 	pipe_flush(&s->front);
 }
 
-size_t session_memory(const struct session *s)
-{
-	return s->kept + s->gather.len + pipe_memory(&s->front) + pipe_memory(&s->leg[ORIGIN].pipe) +
-	       pipe_memory(&s->leg[TARGET].pipe) + s->leg[ORIGIN].gather.len + s->leg[TARGET].gather.len;
-}
-
-/* What all sessions hold together is known at once, not at the next tick: in 10 ms many could take in their session_buffer. */
-void session_weigh(struct session *s, size_t now)
-{
-	struct worker_env *env = s->w->env;
-
-	if (now / WEIGHT != s->weighed / WEIGHT || (!now && s->weighed)) {
-		atomic_fetch_add_explicit(&env->used, now - s->weighed, memory_order_relaxed);
-		s->weighed = now;
-	}
-	s->w->memory_short = atomic_load_explicit(&env->used, memory_order_relaxed) > env->memory;
-}
-
 void session_pace(struct session *s)
 {
 	size_t limit = s->policy->session_buffer;
 
 	if (s->state == SESSION_OVER)
 		return;
-	session_weigh(s, session_memory(s));
+	weigh(s, memory(s));
 	if (s->state == SESSION_OPAQUE)
 		return;
 	bool app_slow = pipe_backlog(&s->front) > (s->w->memory_short ? SMALL : limit);
@@ -218,7 +217,7 @@ void session_pace(struct session *s)
 	bool in_handshake = s->state == SESSION_HANDSHAKE && s->in_flight;
 	bool stop = app_slow || pipe_backlog(&s->leg[ORIGIN].pipe) > limit ||
 		    s->kept - s->kept_for_target > limit || in_handshake ||
-		    (s->w->memory_short && session_memory(s) > SMALL);
+		    (s->w->memory_short && memory(s) > SMALL);
 	pipe_pause(&s->front, stop);
 	pipe_pause(&s->leg[ORIGIN].pipe, app_slow);
 }

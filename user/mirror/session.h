@@ -36,7 +36,7 @@ struct session {
 	struct app_stats *stats; /* the worker's share */
 	struct policy *policy;
 	enum session_state state;
-	uint64_t id, since_ns, refused_ns;
+	uint64_t id, refused_ns;
 	struct endpoint app_addr, origin_addr;
 	uint32_t pid;
 	/* the app's side */
@@ -76,10 +76,7 @@ void session_set_state(struct session *s, enum session_state to); /* checked and
 void session_pace(struct session *s);                             /* stop or go on reading, by budgets */
 void session_flush(struct session *s);
 void session_tick(struct session *s, uint64_t now_ns);
-size_t session_memory(const struct session *s);
-void session_weigh(struct session *s, size_t now); /* `now`: the bytes it holds */
 void session_free(struct session *s);
-const char *session_state_name(enum session_state st);
 /* front.c */
 extern const struct wire_ops FRONT_WIRE_OPS;
 extern const struct pipe_ops FRONT_PIPE_OPS;

@@ -131,8 +131,9 @@ struct flag_note {
 	enum flag flag;
 };
 
-static void say_flag(struct world *w, void *arg)
+static void say_flag(void *owner, void *arg)
 {
+	struct world *w = owner;
 	struct flag_note *n = arg;
 
 	world_say(w, json_pack("{s:s s:s s:s? s:s}", "op", "flag", "app", n->app, "table",

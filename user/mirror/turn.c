@@ -42,8 +42,9 @@ struct errand {
 	char why[160];
 };
 
-static void give(struct worker *w, void *arg)
+static void give(void *owner, void *arg)
 {
+	struct worker *w = owner;
 	struct errand *e = arg;
 
 	list_for_each_safe (it, &w->sessions) {
@@ -123,7 +124,7 @@ static int stage(struct turn *t, enum phase phase, bool ahead)
 	return err;
 }
 
-static void said(struct world *w, void *arg)
+static void said(void *owner, void *arg)
 {
 	struct errand *e = arg;
 	struct turn *t = e->turn;
@@ -134,7 +135,7 @@ static void said(struct world *w, void *arg)
 	t->behind += e->behind;
 	t->tried |= e->tried;
 	free(e);
-	(void)w;
+	(void)owner;
 	if (--t->left)
 		return;
 	if (t->superseded) {
@@ -146,7 +147,7 @@ static void said(struct world *w, void *arg)
 		return;
 	}
 	if (t->behind && clock_mono_ns() < t->deadline_ns)
-		return;
+		return; /* the timer begins the next round */
 	if (t->behind && t->to == PHASE_PASSTHROUGH) {
 		/* Going back is never refused: what is left ends under the phase it began in. No T0 comes of it. */
 		log_warn("phase_stragglers", "app=%s sessions=%u", t->door->app->name, t->behind);
@@ -159,15 +160,16 @@ static void said(struct world *w, void *arg)
 		return;
 	}
 	if (!t->behind)
-		snprintf(t->why, sizeof t->why, "out of memory"); /* the timer begins the next round */
+		snprintf(t->why, sizeof t->why, "out of memory");
 	snprintf(refused, sizeof refused, "%u sessions did not follow in time: %s", t->behind, t->why);
 	if (stage(t, t->from->phase, false))
 		log_error("phase_not_back", "app=%s reason=memory", t->door->app->name);
 	end(t, refused);
 }
 
-static void look(struct worker *w, void *arg)
+static void look(void *owner, void *arg)
 {
+	struct worker *w = owner;
 	struct errand *e = arg;
 
 	list_for_each (it, &w->sessions) {

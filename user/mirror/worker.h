@@ -3,6 +3,7 @@
  */
 #pragma once
 #include "mirror/session.h"
+#include "net/mailbox.h"
 
 #define WORKER_TICK_MS      10
 #define WORKER_HEARTBEAT_NS 100000000ull
@@ -22,22 +23,20 @@ struct worker {
 	struct worker_env *env;
 	pthread_t thread;
 	uv_loop_t loop;
-	uv_async_t async;
+	struct mailbox mail;
 	uv_timer_t tick;
 	struct wire_hub hub;
 	struct pipe_scratch *scratch;
-	pthread_mutex_t lock; /* of the jobs */
-	struct list jobs;
 	struct list sessions, over; /* over: freed by the next tick */
 	atomic_uint n_sessions;
-	uint64_t now_ns, heartbeat_ns, ticks;
+	uint64_t now_ns, heartbeat_ns;
 	bool memory_short; /* all sessions together are above the limit, as of the last that was weighed here */
 	bool leaving;      /* sessions end as soon as nothing of theirs is in flight */
 };
 
 int worker_start(struct worker *w, unsigned index, struct worker_env *env) must_check;
 /* Runs fn(w, arg) on the worker's thread. From any thread. -ENOMEM. */
-int worker_post(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg) must_check;
+int worker_post(struct worker *w, mailbox_fn *fn, void *arg) must_check;
 /* Sessions end as soon as nothing of theirs is in flight. -ENOMEM. */
 int worker_leave(struct worker *w) must_check;
 void worker_stop(struct worker *w); /* ends its sessions and its thread; joins */

@@ -9,43 +9,9 @@
 #define TIMER_MS     100
 #define LAST_CALL_NS 1000000000ull
 
-struct job {
-	struct list link;
-	void (*fn)(struct world *, void *);
-	void *arg;
-};
-
-int main_post(struct world *w, void (*fn)(struct world *, void *), void *arg)
+int main_post(struct world *w, mailbox_fn *fn, void *arg)
 {
-	struct job *j = calloc(1, sizeof *j);
-
-	if (!j)
-		return -ENOMEM;
-	j->fn = fn;
-	j->arg = arg;
-	pthread_mutex_lock(&w->lock);
-	list_push(&w->jobs, &j->link);
-	pthread_mutex_unlock(&w->lock);
-	uv_async_send(&w->async);
-	return 0;
-}
-
-static void on_jobs(uv_async_t *a)
-{
-	struct world *w = a->data;
-
-	for (;;) {
-		pthread_mutex_lock(&w->lock);
-		struct list *l = list_empty(&w->jobs) ? NULL : w->jobs.next;
-		if (l)
-			list_del(l);
-		pthread_mutex_unlock(&w->lock);
-		if (!l)
-			return;
-		struct job *j = list_entry(l, struct job, link);
-		j->fn(w, j->arg);
-		free(j);
-	}
+	return mailbox_post(&w->mail, fn, arg);
 }
 
 struct door *world_door(struct world *w, const char *app)
@@ -56,7 +22,7 @@ struct door *world_door(struct world *w, const char *app)
 	return NULL;
 }
 
-uint64_t world_sessions(const struct world *w)
+static uint64_t sessions(const struct world *w)
 {
 	uint64_t n = 0;
 
@@ -167,7 +133,7 @@ static void on_timer(uv_timer_t *t)
 		for (unsigned i = 0; i < w->n_workers; i++)
 			if (worker_leave(&w->workers[i]))
 				log_error("no_memory", "where=leave");
-	} else if (late || !world_sessions(w)) {
+	} else if (late || !sessions(w)) {
 		uv_stop(&w->loop);
 	}
 }
@@ -175,16 +141,15 @@ static void on_timer(uv_timer_t *t)
 int world_init(struct world *w, const struct mirror_env *env)
 {
 	*w = (struct world){.env = env};
-	list_init(&w->jobs);
 	list_init(&w->turns);
 	pthread_mutex_init(&w->lock, NULL);
 	int err = uv_loop_init(&w->loop);
 	err = err ? err : wire_hub_init(&w->hub, &w->loop);
-	err = err ? err : uv_async_init(&w->loop, &w->async, on_jobs);
+	err = err ? err : mailbox_open(&w->mail, &w->loop, w);
 	err = err ? err : uv_timer_init(&w->loop, &w->timer);
 	if (err)
 		return err;
-	w->async.data = w->timer.data = w;
+	w->timer.data = w;
 	uv_timer_start(&w->timer, on_timer, TIMER_MS, TIMER_MS);
 	err = take_line(w, env->channel, true);
 	if (err || env->takeover < 0)
@@ -206,7 +171,7 @@ void world_run(struct world *w)
 	uv_run(&w->loop, UV_RUN_DEFAULT);
 	for (unsigned i = 0; i < w->n_workers; i++)
 		worker_stop(&w->workers[i]);
-	on_jobs(&w->async);
+	mailbox_empty(&w->mail);
 	turns_drop(w);
 	for (unsigned i = 0; i < w->n_doors; i++) {
 		door_close(w->doors[i]);
@@ -223,5 +188,6 @@ void world_run(struct world *w)
 	uv_loop_close(&w->loop);
 	wire_hub_fini(&w->hub);
 	pthread_mutex_destroy(&w->lock);
+	mailbox_fini(&w->mail);
 	free(w->workers);
 }

@@ -41,9 +41,8 @@ struct world {
 	const struct mirror_env *env;
 	uv_loop_t loop;
 	struct wire_hub hub;
-	uv_async_t async; /* main_post() */
+	struct mailbox mail; /* main_post() */
 	pthread_mutex_t lock;
-	struct list jobs;
 	struct list turns; /* phase switches under way */
 	uv_timer_t timer;
 	struct worker_env worker_env;
@@ -63,13 +62,11 @@ struct world {
 /* world.c */
 int world_init(struct world *w, const struct mirror_env *env) must_check;
 void world_run(struct world *w);
-int main_post(
-	struct world *w, void (*fn)(struct world *w, void *arg), void *arg) must_check; /* from any thread */
+int main_post(struct world *w, mailbox_fn *fn, void *arg) must_check; /* from any thread */
 struct door *world_door(struct world *w, const char *app);
 void world_say(struct world *w, json_t *msg); /* to every keeper; takes the reference */
 void line_say(struct keeper_line *l, json_t *msg);
 void world_leave(struct world *w, uint64_t timeout_ns); /* close the doors, end when the last session does */
-uint64_t world_sessions(const struct world *w);
 /* settings.c: the message `config`. NULL, or what was wrong with it. */
 const char *settings_apply(struct world *w, json_t *msg);
 /* A keeper that comes later hears of every flag that stands. */
