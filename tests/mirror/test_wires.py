@@ -1,6 +1,8 @@
 """Bytes: versions, compression, segments, long frames, many at once, and every way to cut them up."""
 import hashlib
+import os
 import random
+import resource
 import socket
 import threading
 import time
@@ -370,6 +372,64 @@ def test_long_frames_in_segments(new):
 
 
 test_long_frames_in_segments.seconds = 8
+
+
+def test_long_request_that_nobody_answers(new):
+    """It passed unread but for its beginning: what it is decides what silence means. Not "overloaded": drivers send that again."""
+    rig = new(phase="passthrough", request_timeout_ms=400)
+    c = rig.client()
+    long = "x" * (200 << 10)
+    for text, code in (("INSERT INTO ks.long (k, v) VALUES (1, '%s')", cql.WRITE_TIMEOUT),
+                       ("SELECT k FROM ks.long WHERE v = '%s'", cql.READ_TIMEOUT), ("TRUNCATES '%s'", cql.OVERLOADED)):
+        rig.origin.rule(cql.QUERY, fake.silent)
+        c.bad(c.query(text % long), code)
+        rig.origin.clear()
+    c.ok(INSERT)
+
+
+def test_answer_that_stops_midway(new):
+    """Nothing well-formed can follow half an answer: the session ends, and what waits behind it is not left without a word."""
+    rig = new(request_timeout_ms=500)
+    c = rig.client()
+    half = lambda s, r: s.put(cql.envelope(0x84, cql.RESULT, b"", r.stream)[:5] + cql.integer(1 << 20) + b"x" * (100 << 10))
+    rig.origin.rule("ks.half", half)
+    began = time.monotonic()
+    c.send_query("SELECT k FROM ks.half")
+    assert c.is_closed()
+    assert 0.4 < time.monotonic() - began < 3
+    rig.client().ok(INSERT)
+
+
+def test_use_that_nobody_answers(new):
+    """It may have moved Origin's connection: nobody can say where an unqualified write would go."""
+    for phase in ("passthrough", "dual-write"):
+        rig = new(phase=phase, request_timeout_ms=400)
+        c = rig.client()
+        rig.origin.rule("USE", fake.silent)
+        c.bad(c.query("USE other"), cql.OVERLOADED)
+        assert c.is_closed()
+
+
+def test_no_descriptors_left(new):
+    """Connections that cannot be accepted wait; the mirror does not spin, and takes them when there is room again."""
+    rig = new()
+    c = rig.client()
+    rig.leg_ready()
+    pid = rig.process.pid
+    used = len(os.listdir("/proc/%d/fd" % pid)) - 1  # no number is free below this
+    _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (used, hard))
+    late = rig.client(ready=False)
+    ticks = lambda: sum(map(int, open("/proc/%d/stat" % pid).read().rsplit(")", 1)[1].split()[11:13]))
+    began, before = time.monotonic(), ticks()
+    while time.monotonic() < began + 1:
+        c.ok(INSERT)
+        time.sleep(0.05)
+    spent = (ticks() - before) / os.sysconf("SC_CLK_TCK")
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
+    assert spent < 0.5, "%.2f s of CPU in one second" % spent
+    late.start()
+    late.ok(INSERT)
 
 
 def test_frame_limit(new):

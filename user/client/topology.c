@@ -35,7 +35,7 @@ struct topology {
 	struct link *link;
 	uv_timer_t timer; /* next round, or next try */
 	uv_getaddrinfo_t resolve;
-	bool resolving, closing;
+	bool resolving, closing, in_round;
 	unsigned retry_ms;
 	struct endpoint at; /* of the link */
 };
@@ -60,6 +60,7 @@ static void lost(struct topology *t, const char *why)
 {
 	if (t->closing)
 		return;
+	t->in_round = false;
 	t->v.connected = false;
 	snprintf(t->v.error, sizeof t->v.error, "%s", why);
 	link_close(TAKE_PTR(t->link));
@@ -89,6 +90,7 @@ static void round_done(struct topology *t)
 	t->v.nodes = TAKE_PTR(t->fresh);
 	t->v.n_nodes = t->n_fresh;
 	t->n_fresh = 0;
+	t->in_round = false;
 	t->v.ok = t->v.connected = true;
 	t->v.error[0] = 0;
 	t->retry_ms = 0;
@@ -151,6 +153,7 @@ static void on_local(void *ctx, const struct link_reply *r)
 
 static void start_round(struct topology *t)
 {
+	t->in_round = true;
 	free(TAKE_PTR(t->fresh));
 	t->n_fresh = 0;
 	if (link_query(t->link, "SELECT * FROM system.local WHERE key='local'", on_local, t))
@@ -188,6 +191,9 @@ static void on_ready(void *ctx, uint8_t version, struct cql_view supported)
 	cql_write_view(&t->supported, supported);
 	t->v.supported = (struct cql_view){t->supported.p, t->supported.len};
 	read_versions(t, version, t->v.supported);
+	/* An UP that came while nobody listened is not told again. */
+	for (size_t i = 0; i < t->v.n_nodes; i++)
+		t->v.nodes[i].up = true;
 	start_round(t);
 }
 
@@ -204,7 +210,7 @@ static void on_event(void *ctx, const struct cql_event *e)
 				t->v.nodes[i].up = cql_view_is(e->change, "UP");
 		publish(t);
 	}
-	if (t->link && !t->fresh)
+	if (t->link && !t->in_round)
 		again_in(t, DEBOUNCE_MS);
 }
 

@@ -3,6 +3,7 @@
 #include "ctl/keeper_int.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -139,6 +140,8 @@ static int named_place(
 		*form = STATE_UNIT;
 		*where = strdup(unit);
 	} else if (pid) {
+		if (json_integer_value(pid) < 1 || json_integer_value(pid) > INT_MAX)
+			return reason_set(why, -ESRCH, "no process has such a number");
 		err = k->env->cgroup_of_pid((pid_t)json_integer_value(pid), path, why);
 	} else if (cgroup) {
 		err = k->env->cgroup_resolve(cgroup, path, why);

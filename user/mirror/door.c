@@ -77,8 +77,19 @@ static void on_guests(uv_poll_t *p, int status, int events)
 			return;
 		} else if (errno != ECONNABORTED && errno != EINTR) {
 			log_error("accept", "app=%s error=" LOGV, d->app->name, log_quote(strerror(errno)));
+			l->resting = true;
+			uv_poll_stop(&l->poll);
 			return;
 		}
+	}
+}
+
+void door_wake(struct door *d)
+{
+	for (int i = 0; i < 2; i++) {
+		struct lookout *l = d->lookout[i];
+		if (l && l->resting)
+			l->resting = uv_poll_start(&l->poll, UV_READABLE, on_guests) != 0;
 	}
 }
 

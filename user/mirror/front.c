@@ -66,13 +66,16 @@ static void whole(struct session *s, const struct cql_header *h, struct cql_view
 static enum front_mode choose(struct session *s, const struct cql_piece *piece)
 {
 	const struct cql_header *h = &piece->head;
+	enum request_kind kind;
 
 	if (h->length > s->policy->frame) {
 		answer_error(s, h->stream, CQL_E_INVALID, "The request is longer than the frame limit");
 		return FRONT_DISCARD;
 	}
-	if (s->state == SESSION_READY && request_may_pass(s, h, piece->body))
+	if (s->state == SESSION_READY && request_may_pass(s, h, piece->body, &kind)) {
+		request_relay(s, h, kind);
 		return FRONT_RELAY;
+	}
 	if (s->w->memory_short ||
 		s->kept + h->length > (size_t)s->policy->session_buffer + s->policy->frame) {
 		answer_error(s, h->stream, CQL_E_OVERLOADED, "No memory for a request of this length now");
@@ -111,11 +114,8 @@ static void on_piece(void *ctx, const struct cql_piece *piece)
 			choose(s, piece);
 		return;
 	}
-	if (piece->first) {
+	if (piece->first)
 		s->mode = choose(s, piece);
-		if (s->mode == FRONT_RELAY)
-			request_relay(s, &piece->head);
-	}
 	switch (s->mode) {
 	case FRONT_GATHER:
 		cql_write_view(&s->gather, piece->body);

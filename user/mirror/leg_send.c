@@ -71,7 +71,7 @@ static struct cql_view child_id(void *ctx, struct cql_view id)
 {
 	struct child_ids *c = ctx;
 	struct prepared *p = prepared_find(c->l->s->app->prepared, c->l->s->version, id);
-	const struct prepared_target *t = p ? prepared_target(p) : NULL;
+	const struct prepared_told *t = p ? prepared_target(p) : NULL;
 
 	if (!p) {
 		c->lost = true;
@@ -131,7 +131,7 @@ static enum sent write_execute(struct leg *l, struct inflight *r, struct cql_rew
 	if (!cql_execute_read(&r->head, body, &x, &err))
 		return settle_invalid(l, r, err.why);
 	if (l->which == TARGET) {
-		const struct prepared_target *t = prepared_target(r->prepared);
+		const struct prepared_told *t = prepared_target(r->prepared);
 		if (!t) {
 			leg_prepare(l, r->prepared, &r->part[TARGET]);
 			return NOT_YET;
@@ -291,7 +291,7 @@ struct prepared *leg_batch_child(struct leg *l, struct inflight *r, struct cql_v
 		struct prepared *p =
 			child.prepared ? prepared_find(l->s->app->prepared, r->head.version, child.text_or_id)
 				       : NULL;
-		const struct prepared_target *t = p ? prepared_target(p) : NULL;
+		const struct prepared_told *t = p ? prepared_target(p) : NULL;
 		if (t && t->id_n == target_id.n && !memcmp(t->id, target_id.p, target_id.n))
 			return p;
 		prepared_unref(p);

@@ -326,8 +326,13 @@ void leg_tasks_tick(struct leg *l, uint64_t now)
 		next = it->next;
 		if (t->kind != TASK_AGREE_LOCAL && t->kind != TASK_AGREE_PEERS) {
 			if (now - t->started_ns > l->s->policy->request_timeout_ns) {
-				if (l->which == TARGET)
+				if (l->which == ORIGIN) {
+					leg_zombie(l, t->id);
+					settle_waiting(l, t, OUTCOME_UNKNOWN, NULL, (struct cql_view){0});
+					task_free(t);
+				} else {
 					leg_target_lost(l, "no answer to a PREPARE or USE of Seam's own");
+				}
 				return;
 			}
 			continue;

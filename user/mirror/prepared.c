@@ -7,6 +7,8 @@
 
 #define BUCKETS 16384
 #define SAMPLE  32
+#define TARGETS_MAX                                                                                          \
+	64 /* what Target called one statement since it was learned: one, or one for each version while it is upgraded */
 
 struct prepared_cache {
 	pthread_rwlock_t lock;
@@ -46,7 +48,7 @@ void prepared_unref(struct prepared *p)
 {
 	if (!p || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) > 1)
 		return;
-	for (struct prepared_target *t = atomic_load(&p->target), *older; t; t = older) {
+	for (struct prepared_target *t = atomic_load(&p->targets), *older; t; t = older) {
 		older = t->older;
 		free(t);
 	}
@@ -190,26 +192,31 @@ int prepared_learn_target(struct prepared *p, struct cql_view body)
 		return -EBADMSG;
 	if (!cql_prepared_read(p->version, (struct cql_view){p->origin, p->origin_n}, &origin, &err))
 		return -EBADMSG;
-	struct prepared_target *t = calloc(1, sizeof *t), *was = atomic_load(&p->target);
+	struct prepared_target *t = calloc(1, sizeof *t), *was = atomic_load(&p->targets);
 	if (!t)
 		return -ENOMEM;
-	t->id_n = (uint8_t)told.id.n;
-	memcpy(t->id, told.id.p, told.id.n);
-	t->result_metadata_id_n = (uint8_t)told.result_metadata_id.n;
+	t->told.id_n = (uint8_t)told.id.n;
+	memcpy(t->told.id, told.id.p, told.id.n);
+	t->told.result_metadata_id_n = (uint8_t)told.result_metadata_id.n;
 	if (told.result_metadata_id.n)
-		memcpy(t->result_metadata_id, told.result_metadata_id.p, told.result_metadata_id.n);
-	t->same_bind = cql_metadata_equal(&origin.bind, &told.bind);
-	t->same_result = cql_metadata_equal(&origin.result, &told.result);
-	if (was && was->id_n == t->id_n && !memcmp(was->id, t->id, t->id_n) &&
-		was->same_bind == t->same_bind && was->same_result == t->same_result &&
-		was->result_metadata_id_n == t->result_metadata_id_n &&
-		!memcmp(was->result_metadata_id, t->result_metadata_id, t->result_metadata_id_n)) {
+		memcpy(t->told.result_metadata_id, told.result_metadata_id.p, told.result_metadata_id.n);
+	t->told.same_bind = cql_metadata_equal(&origin.bind, &told.bind);
+	t->told.same_result = cql_metadata_equal(&origin.result, &told.result);
+	unsigned n = 0;
+	for (struct prepared_target *o = was; o; o = o->older, n++)
+		if (!memcmp(&o->told, &t->told, sizeof t->told)) {
+			free(t);
+			atomic_store_explicit(&p->target, o, memory_order_release);
+			return 0;
+		}
+	if (n >= TARGETS_MAX) {
 		free(t);
-		return 0;
+		return -EBADMSG;
 	}
 	do
 		t->older = was;
-	while (!atomic_compare_exchange_weak(&p->target, &was, t));
+	while (!atomic_compare_exchange_weak(&p->targets, &was, t));
+	atomic_store_explicit(&p->target, t, memory_order_release);
 	return 0;
 }
 

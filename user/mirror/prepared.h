@@ -16,12 +16,16 @@
 
 #define PREPARED_ID_MAX 64
 
-struct prepared_target {
-	struct prepared_target
-		*older; /* superseded ones live as long as the statement: a reader may still hold one */
+/* What Target calls a statement. Zeroed before it is filled, so that two can be compared whole. */
+struct prepared_told {
 	uint8_t id[PREPARED_ID_MAX], result_metadata_id[PREPARED_ID_MAX];
 	uint8_t id_n, result_metadata_id_n;
 	bool same_bind, same_result; /* as Origin's metadata */
+};
+
+struct prepared_target {
+	struct prepared_target *older;
+	struct prepared_told told;
 };
 
 struct prepared {
@@ -34,7 +38,11 @@ struct prepared {
 	char keyspace[TABLE_CAP / 2]; /* that the client was in, or gave (v5); folded; "" if none */
 	uint8_t *origin;              /* Origin's PREPARED, body proper */
 	size_t origin_n;
-	_Atomic(struct prepared_target *) target; /* NULL: not known yet */
+	/*
+	 * All that Target ever called it, each once, and the one that holds now (NULL: none is known yet). They live as long as the statement, since a
+	 * reader may still hold one; during an upgrade two nodes' words take turns.
+	 */
+	_Atomic(struct prepared_target *) targets, target;
 	size_t text_n;
 	char text[]; /* and NUL */
 };
@@ -53,9 +61,11 @@ struct prepared *prepared_learn(struct prepared_cache *c, uint8_t version, struc
 	const char *keyspace, struct cql_view origin_body);
 /* Learn what Target answered. -EBADMSG, -ENOMEM. */
 int prepared_learn_target(struct prepared *p, struct cql_view target_body) must_check;
-static inline const struct prepared_target *prepared_target(struct prepared *p)
+static inline const struct prepared_told *prepared_target(struct prepared *p)
 {
-	return atomic_load_explicit(&p->target, memory_order_acquire);
+	const struct prepared_target *t = atomic_load_explicit(&p->target, memory_order_acquire);
+
+	return t ? &t->told : NULL;
 }
 struct prepared *prepared_ref(struct prepared *p);
 void prepared_unref(struct prepared *p); /* NULL is fine */

@@ -261,7 +261,15 @@ void request_whole(struct session *s, const struct cql_header *h, struct cql_vie
 	out_free(&unpacked);
 }
 
-int request_may_pass(struct session *s, const struct cql_header *h, struct cql_view front)
+static enum request_kind kind_of(const struct cql_class *c)
+{
+	return c->kind == CQL_KIND_SELECT  ? REQUEST_READ
+	       : c->kind == CQL_KIND_WRITE ? REQUEST_WRITE
+					   : REQUEST_OTHER;
+}
+
+bool request_may_pass(
+	struct session *s, const struct cql_header *h, struct cql_view front, enum request_kind *kind)
 {
 	struct cql_view v;
 	struct cql_error err;
@@ -269,29 +277,34 @@ int request_may_pass(struct session *s, const struct cql_header *h, struct cql_v
 	bool mirrors = policy_mirrors(s->policy);
 
 	if (h->flags & CQL_FLAG_COMPRESSED)
-		return 0;
+		return false;
 	if (h->opcode == CQL_EXECUTE) {
 		if (cql_execute_peek(h, front, &v, &err))
-			return 0;
+			return false;
 		struct prepared *p = prepared_find(s->app->prepared, s->version, v);
-		int pass = p && (!mirrors || p->class.kind == CQL_KIND_SELECT);
+		if (p)
+			*kind = kind_of(&p->class);
+		bool pass = p && (!mirrors || *kind == REQUEST_READ);
 		prepared_unref(p);
 		return pass;
 	}
 	if (h->opcode != CQL_QUERY)
-		return 0;
-	if (!mirrors)
-		return 1;
-	if (cql_query_peek(h, front, &v, &err))
-		return 0;
+		return false;
+	int more = cql_query_peek(h, front, &v, &err);
+	if (more && mirrors)
+		return false;
+	/* The text's beginning tells what it is: behind its [int] length, when no payload of the client's stands before it. */
+	if (more)
+		v = h->flags & CQL_FLAG_PAYLOAD || front.n < 4 ? (struct cql_view){0}
+							       : (struct cql_view){front.p + 4, front.n - 4};
 	cql_classify(v, &c);
-	return c.kind == CQL_KIND_SELECT;
+	*kind = kind_of(&c);
+	return !mirrors || *kind == REQUEST_READ;
 }
 
-void request_relay(struct session *s, const struct cql_header *h)
+void request_relay(struct session *s, const struct cql_header *h, enum request_kind kind)
 {
-	const struct plan plan = {
-		.rule = RULE_ORIGIN, .kind = policy_mirrors(s->policy) ? REQUEST_READ : REQUEST_OTHER};
+	const struct plan plan = {.rule = RULE_ORIGIN, .kind = kind};
 	struct cql_header mine = *h;
 	struct inflight *r = inflight_new(s, h, &plan);
 	int id = r ? ids_take(&s->leg[ORIGIN].ids, h->stream, &r->part[ORIGIN].owed) : -1;

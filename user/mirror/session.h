@@ -90,9 +90,13 @@ void handshake_supported(
 	struct session *s, int16_t stream, const struct cql_header *h, struct cql_view plain);
 /* request.c: from READY on */
 void request_whole(struct session *s, const struct cql_header *h, struct cql_view body);
-/* May the envelope pass to Origin unread? `front` is what has come of its body. 1 yes, 0 no: gather it. */
-void request_relay(struct session *s, const struct cql_header *h); /* begin of one that may */
-int request_may_pass(struct session *s, const struct cql_header *h, struct cql_view front);
+/*
+ * May the long envelope pass to Origin unread? `front` is what has come of its body. True: *kind says what it is, and request_relay() begins
+ * it. False: gather it.
+ */
+bool request_may_pass(
+	struct session *s, const struct cql_header *h, struct cql_view front, enum request_kind *kind);
+void request_relay(struct session *s, const struct cql_header *h, enum request_kind kind);
 /* answer.c: what the app gets */
 void answer_reply(struct session *s, int16_t stream, const struct cql_header *h, struct cql_view body);
 void answer_error(struct session *s, int16_t stream, int32_t code, const char *text);

@@ -235,7 +235,11 @@ void turn_begin(struct world *w, struct keeper_line *l, json_int_t id, struct do
 		d->turn->superseded = true;
 	d->turn = t;
 	bool ahead = to == PHASE_DUAL_WRITE && !policy_mirrors(from);
-	if (stage(t, ahead ? from->phase : to, ahead))
-		t->deadline_ns = 0;
+	if (stage(t, ahead ? from->phase : to, ahead)) {
+		int err = stage(t, from->phase, false);
+		(void)err; /* what stopped us is what there is to tell */
+		end(t, "out of memory");
+		return;
+	}
 	uv_timer_start(&t->timer, on_round, 0, ROUND_MS);
 }

@@ -123,6 +123,8 @@ static void on_timer(uv_timer_t *t)
 {
 	struct world *w = t->data;
 
+	for (unsigned i = 0; i < w->n_doors; i++)
+		door_wake(w->doors[i]);
 	if (!w->leaving)
 		return;
 	bool late = w->stop_at_ns && clock_mono_ns() >= w->stop_at_ns;

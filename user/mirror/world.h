@@ -19,6 +19,7 @@ struct lookout {
 	uv_poll_t poll;
 	struct door *door;
 	int fd;
+	bool resting; /* no descriptors left: looked at again at the next turn of world.timer */
 };
 
 /* An app's door: its listeners, the flows that belong to them, the heartbeat that says the door is open. */
@@ -76,6 +77,7 @@ struct policy *settings_policy(struct world *w, const struct policy *like, enum 
 int door_open(struct door *d, int v4, int v6, int flows_fd, int heartbeat_fd,
 	unsigned bank) must_check; /* takes the fds */
 void door_close(struct door *d);
+void door_wake(struct door *d); /* lookouts that rest look out again */
 /* command.c: messages of a keeper */
 void command_message(struct keeper_line *l, json_t *msg, int fds[CHANNEL_FDS], unsigned n_fds);
 /* turn.c: a phase switch, across all workers; answers `id` on the line when it is through */

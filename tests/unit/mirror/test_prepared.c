@@ -152,7 +152,7 @@ static void test_target_s_side(void **state)
 			struct cql_writer w =
 				told(v, V("target's"), ROWS[i].bind, ROWS[i].type, ROWS[i].result);
 			assert_int_equal(prepared_learn_target(p, (struct cql_view){w.p, w.len}), 0);
-			const struct prepared_target *t = prepared_target(p);
+			const struct prepared_told *t = prepared_target(p);
 			assert_int_equal(prepared_learn_target(p, (struct cql_view){w.p, w.len}), 0);
 			assert_ptr_equal(t, prepared_target(p)); /* nothing new: nothing is kept */
 			out_free(&w);
@@ -165,6 +165,30 @@ static void test_target_s_side(void **state)
 		prepared_unref(p);
 		prepared_cache_free(c);
 	}
+}
+
+/* Two Target nodes that name it differently, as in an upgrade, and legs that ask them in turn. */
+static void test_nodes_that_disagree(void **state)
+{
+	struct prepared_cache *c = prepared_cache_new(100);
+	struct prepared *p = learn(c, CQL_V4, V("id"), "SELECT k FROM t WHERE k = ?");
+	struct cql_writer one = told(CQL_V4, V("one"), "k", CQL_T_INT, "k"),
+			  two = told(CQL_V4, V("two"), "k", CQL_T_INT, "k");
+	unsigned kept = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++) {
+		const struct cql_writer *w = i % 2 ? &two : &one;
+		assert_int_equal(prepared_learn_target(p, (struct cql_view){w->p, w->len}), 0);
+		assert_memory_equal(prepared_target(p)->id, i % 2 ? "two" : "one", 3);
+	}
+	for (const struct prepared_target *t = atomic_load(&p->targets); t; t = t->older)
+		kept++;
+	assert_int_equal(kept, 2);
+	out_free(&one);
+	out_free(&two);
+	prepared_unref(p);
+	prepared_cache_free(c);
 }
 
 static void test_bounded(void **state)
@@ -203,7 +227,7 @@ static void *user(void *arg)
 		const struct cql_writer *w = i / 40 % 2 ? &a : &b;
 		if (i % 7 == 0 && prepared_learn_target(p, (struct cql_view){w->p, w->len}))
 			abort();
-		const struct prepared_target *t = prepared_target(p);
+		const struct prepared_told *t = prepared_target(p);
 		if (t && (t->id_n != 3 || !t->same_bind))
 			abort();
 		prepared_unref(p);
@@ -235,6 +259,7 @@ int main(void)
 		cmocka_unit_test(test_table_made_anew),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_target_s_side),
+		cmocka_unit_test(test_nodes_that_disagree),
 		cmocka_unit_test(test_bounded),
 		cmocka_unit_test(test_threads),
 	};
